@@ -1,1 +1,54 @@
-//! (being built)
+//! HTTP for shops: who asks (a key), what they ask, and answers that say what is wrong.
+
+mod endpoints;
+mod health;
+mod input;
+mod problem;
+mod state;
+mod trackers;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use problem::Problem;
+pub use state::{AccountInfo, Api, ApiParts, Reloadable};
+
+/// Every route.
+pub fn router(api: Api) -> Router {
+    let max_body = api.max_body;
+    let timeout = api.request_timeout;
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/v1/trackers", post(trackers::register))
+        .route("/v1/trackers/{id}", get(trackers::show).delete(trackers::delete))
+        .route("/v1/endpoints", post(endpoints::create).get(endpoints::list))
+        .route("/v1/endpoints/{id}", get(endpoints::show).delete(endpoints::delete))
+        .route("/v1/endpoints/{id}/test", post(endpoints::test))
+        .route("/v1/endpoints/{id}/enable", post(endpoints::enable))
+        .route("/v1/endpoints/{id}/dead", get(endpoints::dead))
+        .route("/v1/endpoints/{id}/replay", post(endpoints::replay))
+        .fallback(|| async { Problem::not_found("route; see docs/api.md") })
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| deadline(timeout, request, next)))
+        .with_state(api)
+}
+
+/// A request that does not arrive or is not answered in time is given up: a slow client holds nothing up.
+async fn deadline(limit: Duration, request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(axum::http::StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the request took longer than {limit:?}")).into_response(),
+    }
+}
+
+/// Serves until cancelled, then lets requests in flight end.
+pub async fn serve(listener: TcpListener, api: Api, cancel: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router(api)).with_graceful_shutdown(cancel.cancelled_owned()).await
+}

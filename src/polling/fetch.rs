@@ -62,12 +62,12 @@ pub async fn send(client: &Client, call: &CallRequest) -> Result<RawAnswer, Faul
 
 async fn exchange(client: &Client, call: &CallRequest) -> Result<RawAnswer, Fault> {
     let method = Method::from_bytes(call.method.as_bytes()).map_err(|error| Fault::Request(error.to_string()))?;
-    let mut request = client.request(method, call.url.expose_secret());
+    let mut request = client.request(method, call.url.as_str());
     for (name, value) in &call.headers {
         request = request.header(name, value.expose_secret());
     }
     if let Some(body) = &call.body {
-        request = request.body(body.expose_secret().to_vec());
+        request = request.body(body.clone());
     }
     let mut response = request.send().await.map_err(|error| unreachable(&error))?;
     let status = response.status().as_u16();

@@ -1,0 +1,134 @@
+//! Where a shop wants its webhooks.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::input::{self, EndpointBody, ReplayBody};
+use super::problem::Problem;
+use super::state::{Api, Caller};
+use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState, ShopId};
+use crate::webhook::sign;
+
+/// `POST /v1/endpoints`: the answer is the only place where a secret made by us is ever shown.
+pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Problem> {
+    let body: EndpointBody = input::body(&bytes)?;
+    let store = api.store()?;
+    let guard = api.current().guard.clone();
+    guard.check(&body.url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
+    let events = body.events.unwrap_or_else(|| vec!["tracker.*".to_owned(), "endpoint.*".to_owned()]);
+    for (at, wanted) in events.iter().enumerate() {
+        let known = ChangeKind::all().map(|kind| kind.to_string()).any(|name| match wanted.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *wanted,
+        });
+        if !known {
+            return Err(Problem::field(&format!("events[{at}]"), format!("{wanted:?} is no type of webhook; docs/changes.md lists them")));
+        }
+    }
+    let secret = match body.secret {
+        Some(own) => sign::check_secret(&own).map_err(|problem| Problem::field("secret", problem))?,
+        None => sign::generate_secret(),
+    };
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Problem::unavailable(format!("no random numbers: {error}")))?;
+    let endpoint = Endpoint {
+        id: EndpointId::from_bytes(bytes),
+        shop,
+        url: body.url,
+        sealed_secret: sign::seal(&secret, |purpose, plain| store.seal(purpose, plain)),
+        events,
+        state: EndpointState::Enabled,
+        disabled_reason: None,
+        undelivered_since: None,
+        description: body.description,
+        created_at: store.now().await?,
+    };
+    store.put_endpoint(&endpoint).await?;
+    let mut shown = view(&endpoint);
+    shown["secret"] = json!(secrecy::ExposeSecret::expose_secret(&secret));
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// `GET /v1/endpoints`
+pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<Value>, Problem> {
+    let endpoints = api.store()?.endpoints(&shop).await?;
+    Ok(Json(json!({"endpoints": endpoints.iter().map(view).collect::<Vec<_>>()})))
+}
+
+/// `GET /v1/endpoints/{id}`
+pub async fn show(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&own(&api, &shop, &id).await?)))
+}
+
+/// `DELETE /v1/endpoints/{id}`
+pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let endpoint = own(&api, &shop, &id).await?;
+    api.store()?.delete_endpoint(&endpoint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/endpoints/{id}/test`: queues an `endpoint.test` for this endpoint alone.
+pub async fn test(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let endpoint = own(&api, &shop, &id).await?;
+    if endpoint.state != EndpointState::Enabled {
+        return Err(Problem::new(StatusCode::CONFLICT, "Not enabled", "the endpoint gets no webhooks now; enable it first"));
+    }
+    let store = api.store()?;
+    let change = store.append_endpoint_change(&endpoint, ChangeKind::EndpointTest, &view(&endpoint), std::slice::from_ref(&endpoint.id)).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"id": change}))))
+}
+
+/// `POST /v1/endpoints/{id}/enable`: it gets webhooks again, from now on.
+pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let mut endpoint = own(&api, &shop, &id).await?;
+    endpoint.state = EndpointState::Enabled;
+    endpoint.disabled_reason = None;
+    api.store()?.put_endpoint(&endpoint).await?;
+    Ok(Json(view(&endpoint)))
+}
+
+/// `GET /v1/endpoints/{id}/dead`: deliveries that were given up, newest first.
+pub async fn dead(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let endpoint = own(&api, &shop, &id).await?;
+    let dead = api.store()?.dead(&endpoint.id, 100).await?;
+    let rows: Vec<Value> = dead
+        .iter()
+        .map(|row| json!({"change": row.change, "tracker": row.subject, "died_at": row.died_at, "attempts": row.attempts, "error": row.error}))
+        .collect();
+    Ok(Json(json!({"dead": rows})))
+}
+
+/// `POST /v1/endpoints/{id}/replay`: sends one change again, with the same id and the same bytes.
+pub async fn replay(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Problem> {
+    let endpoint = own(&api, &shop, &id).await?;
+    let body: ReplayBody = input::body(&bytes)?;
+    let store = api.store()?;
+    let known = store.change(&body.change).await?.is_some_and(|change| change.shop == shop);
+    if !known || !store.replay(&endpoint.id, &body.change).await? {
+        return Err(Problem::not_found("change; it may be older than the log"));
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"id": body.change}))))
+}
+
+async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Endpoint, Problem> {
+    let missing = || Problem::not_found("endpoint");
+    let id: EndpointId = id.parse().map_err(|_| missing())?;
+    api.store()?.endpoint(&id).await?.filter(|endpoint| endpoint.shop == *shop).ok_or_else(missing)
+}
+
+/// An endpoint as shops see it: without its secret.
+fn view(endpoint: &Endpoint) -> Value {
+    json!({
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "state": endpoint.state,
+        "disabled_reason": endpoint.disabled_reason,
+        "undelivered_since": endpoint.undelivered_since,
+        "description": endpoint.description,
+        "created_at": endpoint.created_at,
+    })
+}

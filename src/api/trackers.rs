@@ -1,0 +1,174 @@
+//! Registering parcels and reading them back.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use serde_json::{Value, json};
+
+use super::input::{self, RegisterBody};
+use super::problem::Problem;
+use super::state::{Api, Caller, Reloadable};
+use crate::carrier::{Carrier, Hints};
+use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker, TrackerId};
+use crate::store::{Commit, Registered};
+use crate::tracking::{self, Input};
+
+/// An ended tracker that is registered again after this long starts a new life.
+const NEW_LIFE_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+
+/// How often a lost race is run again before giving up.
+const RACES: usize = 20;
+
+/// `POST /v1/trackers`: 201 for a new one, 200 for one that was there.
+pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) -> Result<Response, Problem> {
+    let body: RegisterBody = input::body(&bytes)?;
+    body.check()?;
+    let current = api.current();
+    let (carrier, account) = place(&current, &shop, &body)?;
+    let number = carrier.normalise(&body.number).map_err(|problem| Problem::field("number", problem.to_string()))?;
+    let store = api.store()?;
+    let id = store.tracker_id(&shop, &carrier.code(), &number);
+    for _ in 0..RACES {
+        let now = store.now().await?;
+        match store.load(&id).await? {
+            Some(before) if before.ended_at.is_some_and(|ended| now.duration_since(ended) > NEW_LIFE_AFTER) => {
+                let fresh = tracking::new_life(&before, body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }), now);
+                let step = tracking::advance(&fresh, Input::Registered, now, &current.rules);
+                if let Commit::Done { .. } = store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
+                    return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
+                }
+            }
+            Some(before) => {
+                if let Some(after) = update(&api, &current, before, &body).await? {
+                    return Ok((StatusCode::OK, Json(view(&after))).into_response());
+                }
+            }
+            None => {
+                let registration = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
+                let fresh = Tracker::new(id.clone(), shop.clone(), carrier.code(), number.clone(), account.clone(), registration, now);
+                let step = tracking::advance(&fresh, Input::Registered, now, &current.rules);
+                if let Registered::Created = store.register(&step.tracker, &step.changes, &step.timers).await? {
+                    return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
+                }
+            }
+        }
+    }
+    Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+}
+
+/// Takes over the given fields; nothing when the race was lost.
+async fn update(api: &Api, current: &Reloadable, before: Tracker, body: &RegisterBody) -> Result<Option<Tracker>, Problem> {
+    if body.history.is_some_and(|history| history != before.registration.history) {
+        return Err(Problem::field("history", "it is settled when a parcel is first registered and cannot be changed"));
+    }
+    let next = body.apply(&before.registration);
+    if next == before.registration {
+        return Ok(Some(before));
+    }
+    let store = api.store()?;
+    let now = store.now().await?;
+    let step = tracking::advance(&before, Input::Updated(&next), now, &current.rules);
+    match store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
+        Commit::Done { .. } => Ok(Some(step.tracker)),
+        Commit::LostRace | Commit::Gone => Ok(None),
+    }
+}
+
+/// Which carrier and account: as given, or found. A foreign account is answered as an unknown one is.
+fn place(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<(std::sync::Arc<Carrier>, AccountName), Problem> {
+    let carrier = match &body.carrier {
+        Some(code) => current.registry.get(code).ok_or_else(|| {
+            Problem::field("carrier", format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"))
+        })?,
+        None => detect(current, shop, body)?,
+    };
+    let code = carrier.code();
+    let own = |(_, info): &(&AccountName, &super::AccountInfo)| info.carrier == code && info.shops.admits(shop);
+    let mut accounts = current.accounts.iter();
+    let account = match &body.account {
+        Some(name) => accounts.filter(|(known, _)| *known == name).find(own).ok_or_else(|| {
+            Problem::field("account", format!("there is no account {name} of carrier {code} that this shop may use"))
+        })?,
+        None => accounts.find(own).ok_or_else(|| {
+            Problem::field("carrier", format!("no account of carrier {code} is set up for this shop; the operator adds one as [accounts.NAME]"))
+        })?,
+    };
+    Ok((carrier, account.0.clone()))
+}
+
+fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<std::sync::Arc<Carrier>, Problem> {
+    let own: Vec<CarrierCode> = current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
+    let hints = Hints { accounts: own.clone(), destination: body.destination.as_ref().and_then(|d| d.country.clone()) };
+    let found = current.registry.detect(&body.number, &hints);
+    let usable: Vec<_> = found.iter().filter(|candidate| own.contains(&candidate.carrier)).collect();
+    let best = usable.first().filter(|first| usable.iter().skip(1).all(|other| other.carrier == first.carrier || other.score < first.score));
+    let candidates: Vec<Value> = found.iter().map(|candidate| json!({"carrier": candidate.carrier, "format": candidate.format})).collect();
+    let refused = |detail: &str| Problem::field("carrier", detail).with("candidates", candidates.clone());
+    match best {
+        Some(candidate) => current.registry.get(candidate.carrier.as_str()).ok_or_else(|| Problem::not_found("carrier")),
+        None if usable.is_empty() && found.is_empty() => Err(refused("no carrier has numbers of this shape; name the carrier")),
+        None if usable.is_empty() => Err(refused("this shop has no account at a carrier with numbers of this shape")),
+        None => Err(refused("more than one carrier has numbers of this shape; name the carrier")),
+    }
+}
+
+/// `GET /v1/trackers/{id}`
+pub async fn show(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&own(&api, &shop, &id).await?)))
+}
+
+/// `DELETE /v1/trackers/{id}`
+pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let current = api.current();
+    for _ in 0..RACES {
+        let tracker = own(&api, &shop, &id).await?;
+        let store = api.store()?;
+        let step = tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.rules);
+        let Some(change) = step.changes.into_iter().next_back() else { break };
+        if store.delete(&tracker, Some(change)).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+}
+
+async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Tracker, Problem> {
+    let missing = || Problem::not_found("tracker");
+    let id: TrackerId = id.parse().map_err(|_| missing())?;
+    api.store()?.load(&id).await?.filter(|tracker| tracker.shop == *shop).ok_or_else(missing)
+}
+
+/// A tracker as shops see it.
+pub fn view(tracker: &Tracker) -> Value {
+    let told = &tracker.registration;
+    json!({
+        "id": tracker.id,
+        "account": tracker.account,
+        "orders": told.orders,
+        "customer_ref": told.customer_ref,
+        "direction": told.direction,
+        "related": told.related,
+        "promised": told.promised,
+        "ship_by": told.ship_by,
+        "destination": told.destination,
+        "locale": told.locale,
+        "tags": told.tags,
+        "metadata": told.metadata,
+        "importance": told.importance,
+        "history": told.history,
+        "registered_at": tracker.registered_at,
+        "sequence": tracker.sequence,
+        "ended_at": tracker.ended_at,
+        "conditions": tracker.conditions,
+        "poll": {
+            "next_at": tracker.poll.next_at,
+            "last_at": tracker.poll.last_at,
+            "last_ok_at": tracker.poll.last_ok_at,
+            "outcome": tracker.poll.outcome,
+            "failures": tracker.poll.failures,
+        },
+        "parcel": tracking::parcel(tracker),
+    })
+}

@@ -1,0 +1,126 @@
+//! `wismo carriers`: what wismo knows of carriers.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{ConfigArgs, USAGE, fail, output, refuse};
+use crate::carrier::{Carrier, Registry};
+
+#[derive(Args)]
+pub struct CarriersArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List the carriers
+    List {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Show what an operator needs to know of one
+    #[command(after_help = "Examples:\n  wismo carriers show ups\n  wismo carriers show sandbox     # the numbers that play a story")]
+    Show {
+        /// Its code or an alias
+        code: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// Runs the subcommand.
+pub fn run(args: &CarriersArgs) -> ExitCode {
+    let config = match &args.what {
+        What::List { config, .. } | What::Show { config, .. } => config,
+    };
+    let settings = match config.load() {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let registry = match Registry::load(settings.carriers_dir.as_deref()) {
+        Ok(registry) => registry,
+        Err(problems) => return refuse(&super::of_carriers(problems)),
+    };
+    match &args.what {
+        What::List { json, .. } => list(&registry, *json),
+        What::Show { code, json, .. } => match registry.get(code) {
+            Some(carrier) => show(&carrier, *json),
+            None => return fail(USAGE, format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them")),
+        },
+    }
+    ExitCode::SUCCESS
+}
+
+fn list(registry: &Registry, as_json: bool) {
+    if as_json {
+        output::json(&json!({"carriers": registry.all().map(|carrier| facts(carrier)).collect::<Vec<_>>()}));
+        return;
+    }
+    for carrier in registry.all() {
+        let definition = carrier.definition();
+        let countries = if definition.countries.is_empty() { "world".to_owned() } else { definition.countries.join(" ") };
+        output::line(format!("{:<14} {:<28} {countries}", carrier.code(), definition.name));
+    }
+}
+
+fn facts(carrier: &Carrier) -> Value {
+    let d = carrier.definition();
+    json!({
+        "code": d.code,
+        "name": d.name,
+        "aliases": d.aliases,
+        "countries": d.countries,
+        "zone": d.zone.as_ref().map(|zone| &zone.name),
+        "enabled": d.enabled,
+        "confidence": format!("{:?}", d.confidence).to_lowercase(),
+        "credentials": d.credentials.iter().map(|(name, c)| json!({"name": name, "help": c.help, "secret": c.secret, "required": c.required})).collect::<Vec<_>>(),
+        "inputs": d.inputs.iter().map(|(name, i)| json!({"name": name, "help": i.help, "required": i.required})).collect::<Vec<_>>(),
+        "environments": d.environments.keys().collect::<Vec<_>>(),
+        "limits": d.limits.iter().map(|(name, l)| json!({
+            "environment": name, "per_second": l.per_second, "concurrent": l.concurrent, "numbers_per_call": l.numbers_per_call,
+            "windows": l.windows.iter().map(|w| json!({"calls": w.calls, "per_s": w.per.as_secs(), "reset": w.calendar.as_ref().map(|z| &z.name)})).collect::<Vec<_>>(),
+            "source": l.source,
+        })).collect::<Vec<_>>(),
+        "numbers": d.numbers.iter().map(|n| json!({"name": n.name, "detect": n.detect, "examples": n.examples})).collect::<Vec<_>>(),
+        "scripts": d.scripts.iter().map(|s| json!({"number": s.number, "story": s.story})).collect::<Vec<_>>(),
+        "facts": d.facts.iter().map(|f| json!({"what": f.what, "source": f.source})).collect::<Vec<_>>(),
+    })
+}
+
+fn show(carrier: &Carrier, as_json: bool) {
+    if as_json {
+        output::json(&facts(carrier));
+        return;
+    }
+    let d = carrier.definition();
+    output::line(format!("{} ({})", d.name, d.code));
+    section("Credentials", d.credentials.iter().map(|(name, c)| format!("{name}{}: {}", if c.required { "" } else { " (optional)" }, c.help)));
+    section("Asked beside the number", d.inputs.iter().map(|(name, i)| format!("{name}{}: {}", if i.required { "" } else { " (optional)" }, i.help)));
+    section("Environments", d.environments.keys().cloned());
+    section("Limits", d.limits.iter().map(|(name, l)| {
+        let windows: String = l.windows.iter().map(|w| format!(", {} calls in {:?}", w.calls, w.per)).collect();
+        format!("{name}: {} calls a second{windows}, {} at once, {} numbers a call ({})", l.per_second, l.concurrent, l.numbers_per_call, l.source)
+    }));
+    section("Numbers", d.numbers.iter().map(|n| format!("{}: {}", n.name, n.examples.join(", "))));
+    section("Numbers that play a story", d.scripts.iter().map(|s| format!("{:<28} {}", s.number, s.story)));
+    section("Sources", d.facts.iter().map(|f| format!("{}: {}", f.what, f.source)));
+}
+
+fn section(title: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        output::line(format!("\n{title}"));
+        for line in lines {
+            output::line(format!("  {line}"));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `wismo run`: the daemon.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{CONFIG, ConfigArgs, UNAVAILABLE, fail, refuse, runtime};
+use crate::daemon::{self, Controls, DaemonError};
+use crate::telemetry;
+
+/// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+pub fn run(args: &ConfigArgs) -> ExitCode {
+    let settings = match args.load() {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    if let Err(error) = telemetry::start(&settings.log) {
+        return fail(CONFIG, error);
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    let sources = args.sources();
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let (ask, reload) = mpsc::channel(1);
+        listen_for_signals(&stop, ask)?;
+        let reread = Box::new(move || crate::settings::load(&sources));
+        daemon::run(settings, Controls { stop, reload, reread, started: None }).await
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(DaemonError::Settings(problems)) => refuse(&problems),
+        Err(error) => fail(UNAVAILABLE, error),
+    }
+}
+
+/// First SIGTERM or SIGINT: stop in order. Second: at once. SIGHUP: reload.
+fn listen_for_signals(stop: &CancellationToken, reload: mpsc::Sender<()>) -> Result<(), DaemonError> {
+    let listen = |kind| signal(kind).map_err(|error| DaemonError::Io { what: "signals cannot be listened for".to_owned(), error });
+    let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+                _ = hup.recv() => {
+                    let _ = reload.try_send(());
+                    continue;
+                }
+            }
+            if stop.is_cancelled() {
+                tracing::warn!(event = "stop_now", "Asked to stop again: stopping at once.");
+                std::process::exit(130);
+            }
+            tracing::info!(event = "stopping", "Stopping: work in flight may end, nothing new begins.");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! Starts the tasks, wires them together, stops them in order.
+
+mod maintenance;
+mod plan;
+mod storage;
+
+use std::sync::{Arc, OnceLock, RwLock};
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api, ApiParts};
+use crate::polling;
+use crate::settings::{Problem, Settings};
+use crate::simulator;
+use crate::store::{Store, StoreError};
+use crate::webhook;
+
+pub use plan::{Plan, plan};
+pub use storage::{master_key, open as open_store};
+
+/// Why the daemon stopped or could not start.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The configuration is wrong; every problem.
+    #[error("the configuration cannot be used")]
+    Settings(Vec<Problem>),
+    /// The listener or a folder.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client for carriers or webhooks.
+    #[error("{0}")]
+    Client(String),
+}
+
+/// Reads the settings again; called on reload.
+pub type Reread = Box<dyn Fn() -> Result<Settings, Vec<Problem>> + Send>;
+
+/// How the world speaks to a running daemon.
+pub struct Controls {
+    /// Cancelled: stop in order.
+    pub stop: CancellationToken,
+    /// Each message: reload.
+    pub reload: mpsc::Receiver<()>,
+    /// How to read the settings again.
+    pub reread: Reread,
+    /// Told the address of the API and whether the store is ready, once each.
+    pub started: Option<mpsc::Sender<Started>>,
+}
+
+/// Milestones of a start.
+#[derive(Debug, Clone)]
+pub enum Started {
+    /// The API listens here.
+    Listening(std::net::SocketAddr),
+    /// The store is connected; work begins.
+    Ready(Store),
+}
+
+/// Runs until told to stop.
+pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), DaemonError> {
+    let mut plan = plan(&settings).map_err(DaemonError::Settings)?;
+    let sandbox = start_sandbox(&settings, &mut plan).await?;
+    let listener = TcpListener::bind(settings.server.listen)
+        .await
+        .map_err(|error| DaemonError::Io { what: format!("cannot listen on {} (server.listen)", settings.server.listen), error })?;
+    let listening = listener.local_addr().map_err(|error| DaemonError::Io { what: "cannot listen".to_owned(), error })?;
+    let api = api(&settings, &plan, &controls.stop);
+    let stop_api = CancellationToken::new();
+    let serving = tokio::spawn(api::serve(listener, api.clone(), stop_api.clone()));
+    tracing::info!(event = "listening", address = %listening, "The API listens.");
+    tell(&controls, Started::Listening(listening)).await;
+    let outcome = work(settings, plan, &api, &mut controls, sandbox.as_ref().map(|(address, _)| *address)).await;
+    stop_api.cancel();
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), serving).await;
+    if let Some((_, stop)) = sandbox {
+        stop.cancel();
+    }
+    tracing::info!(event = "stopped", "Stopped.");
+    outcome
+}
+
+async fn tell(controls: &Controls, milestone: Started) {
+    if let Some(listener) = &controls.started {
+        let _ = listener.send(milestone).await;
+    }
+}
+
+/// The sandbox carrier, inside the daemon, on a free loopback port.
+async fn start_sandbox(settings: &Settings, plan: &mut Plan) -> Result<Option<(std::net::SocketAddr, CancellationToken)>, DaemonError> {
+    if !settings.sandbox.enabled {
+        return Ok(None);
+    }
+    let stop = CancellationToken::new();
+    let address = simulator::start_sandbox(settings.sandbox.life, stop.clone())
+        .await
+        .map_err(|error| DaemonError::Io { what: "the sandbox carrier cannot listen on loopback".to_owned(), error })?;
+    plan.add_sandbox(address);
+    Ok(Some((address, stop)))
+}
+
+fn reloadable(plan: &Plan) -> Arc<api::Reloadable> {
+    Arc::new(api::Reloadable {
+        registry: Arc::clone(&plan.registry),
+        accounts: plan.access.clone(),
+        rules: plan.policy.rules.clone(),
+        guard: Arc::new(plan.guard.clone()),
+    })
+}
+
+fn api(settings: &Settings, plan: &Plan, stop: &CancellationToken) -> Api {
+    Api(Arc::new(ApiParts {
+        store: OnceLock::new(),
+        reloadable: RwLock::new(reloadable(plan)),
+        stopping: stop.clone(),
+        request_timeout: settings.server.request_timeout,
+        max_body: settings.server.max_body,
+    }))
+}
+
+/// From the store's opening to its closing.
+async fn work(
+    mut settings: Settings,
+    mut plan: Plan,
+    api: &Api,
+    controls: &mut Controls,
+    sandbox: Option<std::net::SocketAddr>,
+) -> Result<(), DaemonError> {
+    let Some((store, private)) = storage::open_until(&settings, &controls.stop).await? else { return Ok(()) };
+    let _ = api.store.set(store.clone());
+    tell(controls, Started::Ready(store.clone())).await;
+    tracing::info!(event = "ready", accounts = plan.accounts.len(), "Ready: the store is connected.");
+    let keeping = CancellationToken::new();
+    let housekeeping = tokio::spawn(maintenance::run(store.clone(), keeping.clone()));
+    let result = loop {
+        let cancel = CancellationToken::new();
+        let tasks = match start(&store, &settings, &plan, &cancel) {
+            Ok(tasks) => tasks,
+            Err(error) => break Err(error),
+        };
+        let next = until_reload(controls, sandbox).await;
+        cancel.cancel();
+        stop_tasks(tasks, settings.shutdown_deadline).await;
+        match next {
+            None => break Ok(()),
+            Some((new_settings, new_plan)) => {
+                // Listeners and the store stay as they are until a restart; the rest is swapped whole.
+                *api.reloadable.write().unwrap_or_else(std::sync::PoisonError::into_inner) = reloadable(&new_plan);
+                (settings, plan) = (*new_settings, *new_plan);
+                tracing::info!(event = "reloaded", accounts = plan.accounts.len(), "The new configuration is in force.");
+            }
+        }
+    };
+    keeping.cancel();
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), housekeeping).await;
+    drop(store);
+    if let Some(private) = private {
+        private.stop().await?;
+    }
+    result
+}
+
+/// Waits for the order to stop (nothing) or for a new configuration that can be used.
+async fn until_reload(controls: &mut Controls, sandbox: Option<std::net::SocketAddr>) -> Option<(Box<Settings>, Box<Plan>)> {
+    loop {
+        tokio::select! {
+            () = controls.stop.cancelled() => return None,
+            Some(()) = controls.reload.recv() => {}
+        }
+        let read = (controls.reread)().and_then(|settings| plan(&settings).map(|plan| (settings, plan)));
+        match read {
+            Ok((settings, mut plan)) => {
+                if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {
+                    plan.add_sandbox(address);
+                }
+                return Some((Box::new(settings), Box::new(plan)));
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!(event = "reload_refused", %problem, "The new configuration cannot be used; the old one stays in force.");
+                }
+            }
+        }
+    }
+}
+
+struct Tasks {
+    polling: JoinHandle<()>,
+    webhook: JoinHandle<()>,
+}
+
+fn start(store: &Store, settings: &Settings, plan: &Plan, cancel: &CancellationToken) -> Result<Tasks, DaemonError> {
+    let shared = Arc::new(polling::Shared {
+        store: store.clone(),
+        client: polling::fetch::client().map_err(|fault| DaemonError::Client(fault.to_string()))?,
+        policy: plan.policy.clone(),
+        owner: owner()?,
+        lease: settings.polling.lease,
+        tick: settings.polling.tick,
+        slots: Arc::new(Semaphore::new(settings.polling.concurrency)),
+    });
+    let webhooks = webhook::WebhookDeps { queue: store.clone(), guard: plan.guard.clone(), rules: webhook_rules(settings) };
+    let delivering = webhook::run(webhooks, cancel.clone());
+    Ok(Tasks {
+        polling: tokio::spawn(polling::run(shared, plan.accounts.clone(), cancel.clone())),
+        webhook: tokio::spawn(async move {
+            if let Err(error) = delivering.await {
+                tracing::error!(event = "webhooks_stopped", %error, "Webhooks are not delivered.");
+            }
+        }),
+    })
+}
+
+/// A name for this start of this daemon: never used again.
+fn owner() -> Result<String, DaemonError> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).map_err(|error| DaemonError::Client(format!("no random numbers: {error}")))?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
+    let given = &settings.webhook;
+    webhook::WebhookRules::new(given.timeout, given.per_endpoint, given.concurrency, given.retry.clone(), settings.polling.tick)
+}
+
+/// Waits for the tasks to end; after the deadline they are cut off: what they had in hand stays queued in the store.
+async fn stop_tasks(tasks: Tasks, deadline: std::time::Duration) {
+    let (polling, webhook) = (tasks.polling.abort_handle(), tasks.webhook.abort_handle());
+    let both = async { (tasks.polling.await, tasks.webhook.await) };
+    if tokio::time::timeout(deadline, both).await.is_err() {
+        tracing::warn!(event = "stop_forced", ?deadline, "Work in flight did not end in time and is cut off; it stays queued.");
+        polling.abort();
+        webhook.abort();
+    }
+}

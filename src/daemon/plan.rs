@@ -1,0 +1,176 @@
+//! From settings to what the rooms need: accounts with their carriers, rules, tables. Everything is judged before
+//! anything is opened, and every problem is told at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::api::AccountInfo;
+use crate::carrier::{Carrier, Registry};
+use crate::model::AccountName;
+use crate::polling::account::{LONGEST_IN_MEMORY, Limits, rate_window};
+use crate::polling::schedule::IntervalTable;
+use crate::polling::settle::Policy;
+use crate::polling::windows::ShortWindow;
+use crate::polling::Account;
+use crate::settings::{self, Problem, Settings, Shops};
+use crate::store::LongWindow;
+use crate::tracking::Rules;
+use crate::webhook::guard::{Guard, Ports};
+
+/// Name of the account that the built-in sandbox is polled with.
+pub const SANDBOX: &str = "sandbox";
+
+/// Everything that follows from the settings.
+pub struct Plan {
+    /// Definitions of all carriers.
+    pub registry: Arc<Registry>,
+    /// Accounts to poll, the sandbox's apart.
+    pub accounts: Vec<Account>,
+    /// Who may use them.
+    pub access: BTreeMap<AccountName, AccountInfo>,
+    /// Delay rules and intervals.
+    pub policy: Policy,
+    /// Judges endpoints' addresses.
+    pub guard: Guard,
+}
+
+/// Works the settings out, or says all that is wrong.
+pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
+    let registry = Registry::load(settings.carriers_dir.as_deref()).map_err(|problems| {
+        problems.into_iter().map(|problem| told("carriers.dir", problem.to_string())).collect::<Vec<_>>()
+    })?;
+    let mut problems = Vec::new();
+    let mut accounts = Vec::new();
+    let mut access = BTreeMap::new();
+    for (name, configured) in &settings.accounts {
+        match account(&registry, name, configured, &mut problems) {
+            Some(account) => {
+                let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
+                access.insert(name.clone(), info);
+                accounts.push(account);
+            }
+            None => continue,
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let ports = settings.webhook.extra_ports.iter().copied().chain([80, 443]).collect();
+    Ok(Plan {
+        registry: Arc::new(registry),
+        accounts,
+        access,
+        policy: policy(settings),
+        guard: Guard::new(settings.webhook.allow_nets.clone(), Ports { low: ports, high: true }),
+    })
+}
+
+impl Plan {
+    /// Adds the account of the sandbox that listens here, for every shop.
+    pub fn add_sandbox(&mut self, listening: SocketAddr) {
+        let Ok(name) = SANDBOX.parse::<AccountName>() else { return };
+        let Some(carrier) = self.registry.get(SANDBOX).filter(|_| !self.access.contains_key(&name)) else { return };
+        let configured = settings::Account {
+            carrier: SANDBOX.to_owned(),
+            environment: "production".to_owned(),
+            base_url: Some(format!("http://{listening}")),
+            language: None,
+            credentials: BTreeMap::new(),
+            limits: settings::AccountLimits::default(),
+            shops: Shops::All,
+        };
+        self.access.insert(name.clone(), AccountInfo { carrier: carrier.code().clone(), shops: Shops::All });
+        self.accounts.push(assemble(&name, carrier, &configured));
+    }
+}
+
+fn told(key: &str, message: String) -> Problem {
+    Problem { origin: "configuration".to_owned(), key: key.to_owned(), message }
+}
+
+fn account(registry: &Registry, name: &AccountName, configured: &settings::Account, problems: &mut Vec<Problem>) -> Option<Account> {
+    let key = |what: &str| format!("accounts.{name}.{what}");
+    let Some(carrier) = registry.get(&configured.carrier) else {
+        let known: Vec<&str> = registry.all().map(|carrier| carrier.code().as_str()).collect();
+        let hint = match settings::nearest(&configured.carrier, known.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        problems.push(told(&key("carrier"), format!("{:?} is no carrier; {hint}", configured.carrier)));
+        return None;
+    };
+    let before = problems.len();
+    let definition = carrier.definition();
+    if !definition.environments.contains_key(&configured.environment) {
+        let known: Vec<&str> = definition.environments.keys().map(String::as_str).collect();
+        problems.push(told(&key("environment"), format!("{:?} is none of {}", configured.environment, known.join(", "))));
+    }
+    for (credential, spec) in &definition.credentials {
+        if spec.required && !configured.credentials.contains_key(credential) {
+            problems.push(told(&key("credentials"), format!("{credential} is missing: {}", spec.help)));
+        }
+    }
+    for given in configured.credentials.keys().filter(|given| !definition.credentials.contains_key(*given)) {
+        let known: Vec<&str> = definition.credentials.keys().map(String::as_str).collect();
+        problems.push(told(&key("credentials"), format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", "))));
+    }
+    (problems.len() == before).then(|| assemble(name, carrier, configured))
+}
+
+fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Account) -> Account {
+    Account {
+        name: name.clone(),
+        limits: limits(&carrier, configured),
+        carrier,
+        environment: configured.environment.clone(),
+        base_url: configured.base_url.clone(),
+        language: configured.language.clone(),
+        credentials: configured.credentials.clone(),
+    }
+}
+
+/// The carrier's published limits, with the account's own in their place where given.
+fn limits(carrier: &Carrier, configured: &settings::Account) -> Limits {
+    let published = carrier.limits(&configured.environment);
+    let own = &configured.limits;
+    let (calls, per) = rate_window(own.per_second.map_or(published.per_second, f64::from));
+    let windows: Vec<LongWindow> = match &own.windows {
+        Some(windows) => windows.iter().map(|w| LongWindow::new(w.calls, w.per, w.reset.clone())).collect(),
+        None => published.windows.iter().map(|w| LongWindow::new(w.calls, w.per, w.calendar.as_ref().map(|zone| zone.name.clone()))).collect(),
+    };
+    let rate = LongWindow::new(calls, per, None);
+    let (short, long): (Vec<_>, Vec<_>) = std::iter::once(rate).chain(windows).partition(|w| w.per <= LONGEST_IN_MEMORY && w.reset.is_none());
+    let most = own.numbers_per_call.unwrap_or(published.numbers_per_call).clamp(1, published.numbers_per_call.max(1));
+    Limits {
+        short: short.into_iter().map(|w| ShortWindow { calls: w.calls, per: w.per }).collect(),
+        long,
+        concurrent: own.concurrent.unwrap_or(published.concurrent),
+        numbers_per_call: most as usize,
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let (delays, polling) = (&settings.delays, &settings.polling);
+    let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+    Policy {
+        rules: Rules {
+            not_handed_over_days: delays.not_handed_over,
+            stalled_domestic_days: delays.stalled_domestic,
+            stalled_international_days: delays.stalled_international,
+            expire_after: signed(delays.expire),
+            retention: signed(settings.retention.finished),
+            unit: signed(delays.day),
+        },
+        table: IntervalTable {
+            intervals: polling.intervals.clone(),
+            otherwise: polling.ended,
+            ended: (polling.ended, polling.ended_for),
+            delivered: (polling.delivered, polling.delivered_for),
+            retry: polling.retry,
+            jitter: polling.jitter,
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! The store that the settings name, or a private server of our own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::DaemonError;
+use crate::settings::Settings;
+use crate::store::private::{self, PrivateServer};
+use crate::store::{MasterKey, Store, StoreError, StoreOptions, Target};
+
+/// The key that seals secrets: from its file, or made in the state folder.
+pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
+    if let Some(file) = &settings.master_key_file {
+        return Ok(MasterKey::load(file)?);
+    }
+    folder(&settings.state_dir)?;
+    Ok(MasterKey::load_or_create(&settings.state_dir.join("master-key"))?)
+}
+
+fn folder(path: &Path) -> Result<(), DaemonError> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| DaemonError::Io { what: format!("cannot create the folder {} (state_dir, runtime_dir)", path.display()), error })
+}
+
+fn options(settings: &Settings) -> StoreOptions {
+    StoreOptions {
+        connect_timeout: settings.redis.connect_timeout,
+        response_timeout: settings.redis.response_timeout,
+        log_max_age: settings.retention.changes,
+        delivery_max_age: settings.webhook.max_age,
+        dead_retention: settings.retention.dead,
+    }
+}
+
+fn external(settings: &Settings) -> Option<Target> {
+    match (&settings.redis.url, settings.redis.cluster.as_slice()) {
+        (Some(url), _) => Some(Target::Single { url: url.clone() }),
+        (None, []) => None,
+        (None, nodes) => Some(Target::Cluster { urls: nodes.to_vec() }),
+    }
+}
+
+/// Opens the store; starts the private server first where none is configured.
+pub async fn open(settings: &Settings) -> Result<(Store, Option<PrivateServer>), DaemonError> {
+    let key = master_key(settings)?;
+    if let Some(target) = external(settings) {
+        return Ok((Store::connect(&target, options(settings), key).await?, None));
+    }
+    folder(&settings.state_dir)?;
+    folder(&settings.runtime_dir)?;
+    let server = private::start(&private::PrivateOptions {
+        state_dir: settings.state_dir.clone(),
+        runtime_dir: settings.runtime_dir.clone(),
+        program: settings.private_redis_program.clone(),
+        ..private::PrivateOptions::default()
+    })
+    .await?;
+    let target = server.target();
+    match Store::connect(&target, options(settings), key).await {
+        Ok(store) => Ok((store, Some(server))),
+        Err(error) => {
+            let _ = server.stop().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Opens the store; while an external one is away, tries again until it is there or the daemon is to stop.
+pub async fn open_until(settings: &Settings, stop: &CancellationToken) -> Result<Option<(Store, Option<PrivateServer>)>, DaemonError> {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match open(settings).await {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(DaemonError::Store(error @ StoreError::Redis(_))) if error.is_passing() => {
+                tracing::warn!(event = "store_away", %error, retry_in = ?wait, "The store does not answer; trying again.");
+            }
+            Err(other) => return Err(other),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return Ok(None),
+        }
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}

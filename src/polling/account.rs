@@ -1,0 +1,92 @@
+//! One account as the poll loop sees it: its carrier, its credentials, its limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::windows::ShortWindow;
+use crate::carrier::{AccountContext, CallItem, Carrier};
+use crate::model::{AccountName, Tracker};
+use crate::store::LongWindow;
+
+/// Windows up to this length live in memory; longer ones in the store. A new lease holder waits this long.
+pub const LONGEST_IN_MEMORY: Duration = Duration::from_secs(5);
+
+/// What an account's contract says; built from the carrier's published limits and the operator's own.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Windows of up to five seconds.
+    pub short: Vec<ShortWindow>,
+    /// Longer windows.
+    pub long: Vec<LongWindow>,
+    /// Calls at once.
+    pub concurrent: u32,
+    /// Numbers in one call.
+    pub numbers_per_call: usize,
+}
+
+/// An account, ready to work.
+#[derive(Clone)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// Whose it is.
+    pub carrier: Arc<Carrier>,
+    /// One of the carrier's environments.
+    pub environment: String,
+    /// Where to call instead of the environment's own address.
+    pub base_url: Option<String>,
+    /// Language of texts.
+    pub language: Option<String>,
+    /// By the names of the definition.
+    pub credentials: BTreeMap<String, SecretString>,
+    /// What it may do.
+    pub limits: Limits,
+}
+
+impl Account {
+    /// What requests are made with.
+    #[must_use]
+    pub fn context(&self) -> AccountContext<'_> {
+        AccountContext {
+            environment: self.environment.clone(),
+            base_url: self.base_url.clone(),
+            credentials: &self.credentials,
+            language: self.language.clone(),
+        }
+    }
+
+    /// What to ask of a tracker: its number, and the inputs that the definition wants, from what the shop told us.
+    #[must_use]
+    pub fn item(&self, tracker: &Tracker) -> CallItem {
+        let told = &tracker.registration;
+        let destination = told.destination.as_ref();
+        let mut inputs = told.inputs.clone();
+        for (name, field) in &self.carrier.definition().inputs {
+            let from = match field.from.as_deref() {
+                Some("destination.postcode") => destination.and_then(|d| d.postcode.clone()),
+                Some("destination.country") => destination.and_then(|d| d.country.clone()),
+                _ => None,
+            };
+            if let Some(value) = from {
+                inputs.entry(name.clone()).or_insert(value);
+            }
+        }
+        let known_digest = (tracker.poll.digest != 0).then_some(tracker.poll.digest);
+        CallItem { number: tracker.number.clone(), inputs, known_digest }
+    }
+}
+
+/// A rate as a window: whole calls a second, or one call in so many seconds. Rates between are rounded to fewer calls.
+#[must_use]
+pub fn rate_window(per_second: f64) -> (u32, Duration) {
+    if per_second >= 1.0 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate of at least 1, capped")]
+        let calls = per_second.min(1_000_000.0).floor() as u32;
+        return (calls, Duration::from_secs(1));
+    }
+    let every = Duration::try_from_secs_f64(1.0 / per_second.max(1e-6)).unwrap_or(Duration::from_secs(1_000_000));
+    (1, every)
+}

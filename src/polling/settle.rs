@@ -1,0 +1,72 @@
+//! From what an answer says of one parcel to its commit.
+
+use jiff::Timestamp;
+
+use super::schedule::{self, IntervalTable};
+use crate::carrier::ParcelAnswer;
+use crate::model::{PollOutcome, Tracker};
+use crate::store::{Commit, Store, StoreError};
+use crate::tracking::{self, Advance, Input, Rules};
+
+/// How often a lost race is run again. Every loss is somebody else's progress, so this is never reached in practice.
+const RACES: usize = 50;
+
+/// What polls are judged by.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Delay rules.
+    pub rules: Rules,
+    /// Intervals.
+    pub table: IntervalTable,
+}
+
+/// Merges one parcel's answer into its tracker and commits it; when others were faster, again on top of theirs.
+/// Gives how many changes that told; nothing when the tracker is gone.
+pub async fn settle(store: &Store, policy: &Policy, tracker: Tracker, answer: &ParcelAnswer, at: Timestamp) -> Result<Option<usize>, StoreError> {
+    retrying(store, policy, tracker, |tracker, now| judge(tracker, answer, at, now, &policy.rules)).await
+}
+
+/// Notes that a poll failed for a reason that is not the parcel's.
+pub async fn failed(store: &Store, policy: &Policy, tracker: Tracker, outcome: PollOutcome, at: Timestamp) -> Result<Option<usize>, StoreError> {
+    retrying(store, policy, tracker, |tracker, now| tracking::advance(tracker, Input::Failed { at, outcome }, now, &policy.rules)).await
+}
+
+async fn retrying(
+    store: &Store,
+    policy: &Policy,
+    mut tracker: Tracker,
+    step: impl Fn(&Tracker, Timestamp) -> Advance,
+) -> Result<Option<usize>, StoreError> {
+    for _ in 0..RACES {
+        let now = crate::clock::now();
+        let mut next = step(&tracker, now);
+        next.tracker.poll.next_at = schedule::next_poll(&next.tracker, now, &policy.table);
+        match store.commit(&tracker, &next.tracker, &next.changes, &next.timers).await? {
+            Commit::Done { .. } => return Ok(Some(next.changes.len())),
+            Commit::Gone => return Ok(None),
+            Commit::LostRace => match store.load(&tracker.id).await? {
+                Some(fresh) => tracker = fresh,
+                None => return Ok(None),
+            },
+        }
+    }
+    Err(StoreError::Refused(format!("tracker {} is being changed by others all the time", tracker.id)))
+}
+
+fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp, rules: &Rules) -> Advance {
+    let input = match (&answer.observation, answer.outcome) {
+        (Some(observation), PollOutcome::Ok) => Input::Answer(observation),
+        (None, PollOutcome::Ok) => {
+            let mut same = tracker.clone();
+            same.poll.last_at = Some(at);
+            same.poll.last_ok_at = Some(at);
+            same.poll.outcome = Some(PollOutcome::Ok);
+            same.poll.failures = 0;
+            return tracking::advance(&same, Input::Clock, now, rules);
+        }
+        (_, PollOutcome::NotFound) => Input::NotFound { at },
+        (_, PollOutcome::InvalidNumber) => Input::NumberRejected { at },
+        (_, outcome) => Input::Failed { at, outcome },
+    };
+    tracking::advance(tracker, input, now, rules)
+}

@@ -1,0 +1,61 @@
+//! Facts that time alone brings: a promise passed, silence, retention. No carrier is asked.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::worker::Shared;
+use crate::model::{TimerKind, TrackerId};
+use crate::store::{Commit, Store, StoreError};
+use crate::tracking::{self, Input, Rules};
+
+/// Timers handled in one round.
+const ROUND: usize = 256;
+
+/// Runs due timers until cancelled. Any number of daemons may do so: a timer that two of them run tells one change,
+/// because the second finds the tracker changed.
+pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
+    let woken = shared.store.wakeups().timers.clone();
+    while !cancel.is_cancelled() {
+        match round(&shared.store, &shared.policy.rules).await {
+            Ok(done) if done >= ROUND => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again."),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(shared.tick) => {}
+            () = woken.notified() => {}
+            () = cancel.cancelled() => {}
+        }
+    }
+}
+
+async fn round(store: &Store, rules: &Rules) -> Result<usize, StoreError> {
+    let due = store.due_timers(crate::clock::now(), ROUND).await?;
+    let count = due.len();
+    for (kind, id, at) in due {
+        if let Err(error) = fire(store, rules, kind, &id, at).await {
+            tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), %error, "A timer could not be run; it stays due.");
+        }
+    }
+    Ok(count)
+}
+
+async fn fire(store: &Store, rules: &Rules, kind: TimerKind, id: &TrackerId, at: Timestamp) -> Result<(), StoreError> {
+    loop {
+        let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await };
+        let now = crate::clock::now();
+        let step = tracking::advance(&tracker, Input::Clock, now, rules);
+        if kind == TimerKind::Retention && !step.timers.iter().any(|(next, _)| *next == TimerKind::Retention) {
+            tracing::info!(event = "tracker_expired", tracker = %id, "A parcel was kept long enough and is deleted.");
+            if store.delete(&tracker, None).await? {
+                return Ok(());
+            }
+            continue;
+        }
+        if let Commit::Done { .. } | Commit::Gone = store.commit(&tracker, &step.tracker, &step.changes, &step.timers).await? {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The poll loop of one account: hold its lease, take what is due, call inside its limits.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::account::Account;
+use super::backoff::Backoffs;
+use super::budget::{Budget, Grant};
+use super::call;
+use super::lease::{self, Held};
+use super::settle::Policy;
+use super::token::TokenCache;
+use super::windows::Permit;
+use crate::model::{Tracker, TrackerId};
+use crate::store::{Store, StoreError};
+
+/// What all accounts of a daemon share.
+pub struct Shared {
+    /// The store.
+    pub store: Store,
+    /// The HTTP client.
+    pub client: reqwest::Client,
+    /// Delay rules and intervals.
+    pub policy: Policy,
+    /// Names this daemon: unique each time it starts.
+    pub owner: String,
+    /// Length of a lease.
+    pub lease: Duration,
+    /// How often to look when nothing wakes us.
+    pub tick: Duration,
+    /// Calls at once over all accounts.
+    pub slots: Arc<Semaphore>,
+}
+
+/// One account at work in this daemon.
+pub struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) account: Account,
+    pub(super) budget: Budget,
+    pub(super) tokens: TokenCache,
+    pub(super) longest_exchange: Duration,
+    calls: AtomicU64,
+    send_until: Mutex<Instant>,
+    in_flight: Mutex<HashSet<TrackerId>>,
+    health: Mutex<Backoffs>,
+    paused_until: Mutex<Option<Timestamp>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, account: Account) -> Arc<Self> {
+        let budget = Budget::new(account.name.clone(), &account.limits);
+        Arc::new(Self {
+            longest_exchange: lease::longest_exchange(shared.lease),
+            shared,
+            account,
+            budget,
+            tokens: TokenCache::default(),
+            calls: AtomicU64::new(0),
+            send_until: Mutex::new(Instant::now()),
+            in_flight: Mutex::default(),
+            health: Mutex::new(Backoffs::new(Duration::from_secs(1), Duration::from_secs(60))),
+            paused_until: Mutex::new(None),
+        })
+    }
+
+    /// Whether the lease still allows sending. Asked right before each sending.
+    pub(super) fn may_send(&self) -> bool {
+        Instant::now() < *lock(&self.send_until)
+    }
+
+    pub(super) fn request_id(&self) -> String {
+        format!("{}-{}", self.shared.owner, self.calls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn carrier_answered(&self) {
+        lock(&self.health).succeeded();
+    }
+
+    /// Notes a failure; gives the wait it deserves and how many there were in a row.
+    pub(super) fn carrier_failed(&self) -> (SignedDuration, u32) {
+        let mut health = lock(&self.health);
+        let wait = health.failed();
+        (SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX), health.failures())
+    }
+
+    pub(super) fn pause(&self, until: Timestamp) {
+        let mut paused = lock(&self.paused_until);
+        *paused = (*paused).max(Some(until));
+    }
+
+    fn is_paused(&self, now: Timestamp) -> bool {
+        lock(&self.paused_until).is_some_and(|until| now < until)
+    }
+}
+
+/// Works an account until cancelled: waits for its lease, uses it, gives it back.
+pub async fn run(shared: Arc<Shared>, account: Account, cancel: CancellationToken) {
+    let name = account.name.clone();
+    while !cancel.is_cancelled() {
+        let deadline = lease::longest_exchange(shared.lease);
+        let taken = Held::take(&shared.store, &name, &shared.owner, shared.lease, deadline).await;
+        let Some((mut held, wait)) = taken else {
+            pause_for(shared.tick.max(shared.lease / 16), &cancel).await;
+            continue;
+        };
+        tracing::info!(event = "lease_taken", account = %name, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "This daemon polls the account now.");
+        // A fresh worker for each term: the budget starts empty, as the wait before the first call assumes.
+        let worker = Worker::new(Arc::clone(&shared), account.clone());
+        if wait_keeping(&worker, &mut held, wait, &cancel).await {
+            work(&worker, &mut held, &cancel).await;
+        }
+        held.release(&shared.store).await;
+    }
+}
+
+async fn pause_for(span: Duration, cancel: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(span) => {}
+        () = cancel.cancelled() => {}
+    }
+}
+
+/// Waits and keeps the lease alive meanwhile. `false`: lost or cancelled.
+async fn wait_keeping(worker: &Worker, held: &mut Held, wait: Duration, cancel: &CancellationToken) -> bool {
+    let end = Instant::now() + wait;
+    while Instant::now() < end {
+        if cancel.is_cancelled() || !keep(worker, held).await {
+            return false;
+        }
+        pause_for(worker.shared.tick.min(end - Instant::now()), cancel).await;
+    }
+    true
+}
+
+async fn keep(worker: &Worker, held: &mut Held) -> bool {
+    let kept = held.keep(&worker.shared.store).await;
+    *lock(&worker.send_until) = if kept { held.send_until() } else { Instant::now() };
+    if !kept {
+        tracing::warn!(event = "lease_lost", account = %worker.account.name, "The account belongs to another daemon now.");
+    }
+    kept
+}
+
+/// Polls what is due until the lease is lost or the daemon stops; then lets calls in flight end.
+async fn work(worker: &Arc<Worker>, held: &mut Held, cancel: &CancellationToken) {
+    let mut calls = JoinSet::new();
+    let woken = worker.shared.store.wakeups().due.clone();
+    if let Ok(Some(until)) = worker.shared.store.account_pause(&worker.account.name).await {
+        worker.pause(until);
+    }
+    while !cancel.is_cancelled() && keep(worker, held).await {
+        while let Some(ended) = calls.try_join_next() {
+            report(ended);
+        }
+        let more = if worker.is_paused(crate::clock::now()) {
+            false
+        } else {
+            match start_calls(worker, held, &mut calls, cancel).await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::warn!(event = "due_unreadable", account = %worker.account.name, %error, "What is due cannot be read; trying again.");
+                    false
+                }
+            }
+        };
+        if !more {
+            tokio::select! {
+                () = tokio::time::sleep(worker.shared.tick) => {}
+                () = woken.notified() => {}
+                Some(ended) = calls.join_next() => report(ended),
+                () = cancel.cancelled() => {}
+            }
+        }
+    }
+    while let Some(ended) = calls.join_next().await {
+        report(ended);
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(event = "poll_panicked", %error, "A poll broke off; its parcels stay due.");
+    }
+}
+
+/// Starts calls for what is due now. `true`: there may be more at once.
+async fn start_calls(worker: &Arc<Worker>, held: &mut Held, calls: &mut JoinSet<()>, cancel: &CancellationToken) -> Result<bool, StoreError> {
+    let limits = &worker.account.limits;
+    let room = limits.numbers_per_call * (limits.concurrent as usize * 2).min(64);
+    let busy = lock(&worker.in_flight).len();
+    if busy >= room {
+        return Ok(false);
+    }
+    let now = crate::clock::now();
+    let heads = worker.shared.store.due(&worker.account.name, now, room).await?;
+    let full = heads.len() >= room;
+    let fresh: Vec<TrackerId> = {
+        let in_flight = lock(&worker.in_flight);
+        heads.into_iter().map(|(id, _)| id).filter(|id| !in_flight.contains(id)).take(room - busy).collect()
+    };
+    if fresh.is_empty() {
+        return Ok(false);
+    }
+    for batch in batches(worker, worker.shared.store.load_many(&fresh).await?, limits.numbers_per_call) {
+        let Some(permit) = permit(worker, held, cancel).await? else { return Ok(false) };
+        let Ok(slot) = Arc::clone(&worker.shared.slots).acquire_owned().await else { return Ok(false) };
+        if !keep(worker, held).await || worker.is_paused(crate::clock::now()) {
+            return Ok(false);
+        }
+        let ids: Vec<TrackerId> = batch.iter().map(|tracker| tracker.id.clone()).collect();
+        lock(&worker.in_flight).extend(ids.iter().cloned());
+        let worker = Arc::clone(worker);
+        calls.spawn(async move {
+            let leave = InFlight { worker: &worker, ids };
+            call::poll(&worker, batch, permit).await;
+            drop(leave);
+            drop(slot);
+        });
+    }
+    Ok(full)
+}
+
+/// Takes parcels out of the set in flight, also when the task that polls them breaks off.
+struct InFlight<'a> {
+    worker: &'a Worker,
+    ids: Vec<TrackerId>,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let mut in_flight = lock(&self.worker.in_flight);
+        for id in &self.ids {
+            in_flight.remove(id);
+        }
+    }
+}
+
+/// Waits for a permit and keeps the lease alive meanwhile.
+async fn permit(worker: &Worker, held: &mut Held, cancel: &CancellationToken) -> Result<Option<Permit>, StoreError> {
+    let mut wanted = std::pin::pin!(worker.budget.permit(&worker.shared.store));
+    loop {
+        tokio::select! {
+            grant = &mut wanted => return Ok(match grant? {
+                Grant::Go(permit) => Some(permit),
+                Grant::UsedUp(until) => {
+                    tracing::debug!(event = "quota_used_up", account = %worker.account.name, %until, "A window of the quota is used up.");
+                    worker.pause(until);
+                    None
+                }
+            }),
+            () = tokio::time::sleep(worker.shared.tick) => {
+                if !keep(worker, held).await {
+                    return Ok(None);
+                }
+            }
+            () = cancel.cancelled() => return Ok(None),
+        }
+    }
+}
+
+/// Parcels that may share a call, in batches of at most so many.
+fn batches(worker: &Worker, trackers: Vec<Option<Tracker>>, most: usize) -> Vec<Vec<Tracker>> {
+    let mut groups: BTreeMap<String, Vec<Tracker>> = BTreeMap::new();
+    for tracker in trackers.into_iter().flatten() {
+        let key = worker.account.carrier.group_key(&worker.account.item(&tracker));
+        groups.entry(key).or_default().push(tracker);
+    }
+    let mut batches = Vec::new();
+    for mut group in groups.into_values() {
+        while !group.is_empty() {
+            let rest = group.split_off(group.len().min(most.max(1)));
+            batches.push(std::mem::replace(&mut group, rest));
+        }
+    }
+    batches
+}
