@@ -1,0 +1,3 @@
+//! The whole `carrier.toml` as types.
+
+pub mod answer;
