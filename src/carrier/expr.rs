@@ -17,6 +17,7 @@ use thiserror::Error;
 pub use path::Path;
 pub use scope::Scope;
 pub use source::{Condition, Source};
+pub(in crate::carrier) use template::Let;
 pub use template::Template;
 pub use text::{fold, lookup_country};
 

@@ -3,21 +3,26 @@
 use serde::Deserialize;
 
 /// `[answer]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct AnswerSpec(pub toml::Value);
+pub struct AnswerSpec(pub toml::Table);
 
 /// One `[[outcome]]` or `[[item_outcome]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct OutcomeRule(pub toml::Value);
+pub struct OutcomeRule(pub toml::Table);
 
 /// `[map]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct MapSpec(pub toml::Value);
+pub struct MapSpec(pub toml::Table);
 
 /// One `[[codes]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct CodeLookup(pub toml::Value);
+pub struct CodeLookup(pub toml::Table);
+
+/// `[drops]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct DropsSpec(pub toml::Table);
