@@ -4,12 +4,15 @@
 //! |---|---|
 //! | [`definition`] | `carrier.toml` as types |
 //! | [`expr`] | the one expression language: sources and templates |
+//! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
 //! | `country` | countries as carriers write them |
 
+pub mod answer;
 pub mod call;
 mod country;
 pub mod definition;
 pub mod expr;
 
+pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
