@@ -8,14 +8,10 @@ use crate::model::{AccountName, EndpointId, Shard, ShopId, Status, TrackerId};
 
 /// Hash tag of each shard. CRC16 of it modulo 16384 is near 256 i + 128 (a test computes it).
 const TAGS: [&str; 64] = [
-    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6",
-    "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
-    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a",
-    "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
-    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0",
-    "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
-    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0",
-    "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
+    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6", "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
+    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a", "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
+    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0", "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
+    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0", "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
 ];
 
 /// The hash tag of a shard, without braces.
@@ -137,6 +133,19 @@ pub fn by_condition(shard: Shard, shop: &ShopId, condition: &str) -> String {
     in_shard(shard, &format!("open:{shop}:{condition}"))
 }
 
+/// ZSET: `<tracker id> <look-up key>` by time (ms): look-ups whose tracker was not there when last heard of.
+/// The sweeper reads it; a registration leaves it empty.
+#[must_use]
+pub fn loose_lookups(shard: Shard) -> String {
+    in_shard(shard, "loose")
+}
+
+/// STRING: written before waiting until the shard's node has stored its writes durably.
+#[must_use]
+pub fn fence(shard: Shard) -> String {
+    in_shard(shard, "fence")
+}
+
 /// ZSET: tracker keys by time, for a tracking number (any shop: read through the trackers' own shop field).
 #[must_use]
 pub fn by_number(number: &str) -> String {
@@ -167,8 +176,11 @@ pub fn shop(id: &ShopId) -> String {
     format!("wismo:shop:{id}")
 }
 
-/// SET: every shop.
+/// HASH: shop number -> shop, every shop.
 pub const SHOPS: &str = "wismo:shops";
+
+/// HASH: endpoint -> since when (ms) its queues are to be dropped (disabled or deleted).
+pub const DROPPING: &str = "wismo:dropping";
 
 /// STRING: the shop that an API key (by its hash) belongs to.
 #[must_use]
