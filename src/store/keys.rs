@@ -8,14 +8,10 @@ use crate::model::{AccountName, EndpointId, Shard, ShopId, Status, TrackerId};
 
 /// Hash tag of each shard. CRC16 of it modulo 16384 is near 256 i + 128 (a test computes it).
 const TAGS: [&str; 64] = [
-    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6",
-    "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
-    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a",
-    "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
-    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0",
-    "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
-    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0",
-    "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
+    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6", "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
+    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a", "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
+    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0", "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
+    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0", "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
 ];
 
 /// The hash tag of a shard, without braces.
@@ -189,6 +185,64 @@ pub fn secret(name: &str) -> String {
 #[must_use]
 pub fn of_account(account: &AccountName, what: &str) -> String {
     format!("wismo:{{{account}}}:{what}")
+}
+
+// --- deliveries, beside those above ---
+
+/// HASH: change id -> JSON of how its delivery to an endpoint died: subject, sequence, attempts, last error.
+#[must_use]
+pub fn dead_about(shard: Shard, endpoint: &EndpointId) -> String {
+    in_shard(shard, &format!("dead-about:{endpoint}"))
+}
+
+/// ZSET: endpoint by the time of its oldest dead delivery, so that retention finds them.
+#[must_use]
+pub fn buried(shard: Shard) -> String {
+    in_shard(shard, "buried")
+}
+
+/// HASH: change id -> when it was queued again (ms): its age counts from then.
+#[must_use]
+pub fn replayed(shard: Shard, endpoint: &EndpointId) -> String {
+    in_shard(shard, &format!("replayed:{endpoint}"))
+}
+
+/// HASH: how far the sweep for deliveries that waited too long has come.
+#[must_use]
+pub fn sweep(shard: Shard) -> String {
+    in_shard(shard, "sweep")
+}
+
+// --- accounts: one slot each ---
+
+/// HASH: owner, token, expires and what the next holder has to wait for.
+#[must_use]
+pub fn lease(account: &AccountName) -> String {
+    of_account(account, "lease")
+}
+
+/// HASH: calls reserved, by bucket (rolling) or by start of the period (calendar).
+#[must_use]
+pub fn window(account: &AccountName, window: &str) -> String {
+    of_account(account, &format!("windows:{window}"))
+}
+
+/// HASH: until, why. Expires by itself.
+#[must_use]
+pub fn account_pause(account: &AccountName) -> String {
+    of_account(account, "pause")
+}
+
+/// HASH: what a call of this account is worth, as its lease holder last reckoned.
+#[must_use]
+pub fn price(account: &AccountName) -> String {
+    of_account(account, "price")
+}
+
+/// STRING, sealed: the carrier's token. Expires with it.
+#[must_use]
+pub fn token(account: &AccountName) -> String {
+    of_account(account, "token")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! and their deliveries are written together or not at all.
 
 mod connection;
+mod delivery;
 mod error;
 pub mod keys;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use connection::Target;
+pub use delivery::{Backlog, Claim, DeadDelivery, Dropped, Sent};
 pub use error::StoreError;
 
 use connection::Connection;
