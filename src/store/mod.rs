@@ -5,6 +5,7 @@
 
 mod codec;
 mod connection;
+mod delivery;
 mod error;
 pub mod keys;
 mod seal;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use connection::Target;
+pub use delivery::{Backlog, Claim, DeadDelivery, Dropped, Sent};
 pub use error::StoreError;
 pub use seal::MasterKey;
 
