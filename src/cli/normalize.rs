@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::{ConfigArgs, DATA, USAGE, fail, output, refuse};
-use crate::carrier::Registry;
+use crate::carrier::{Carrier, ParcelAnswer, RawAnswer, Registry};
 use crate::tracking;
 
 /// Largest answer that is read.
@@ -53,14 +54,62 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
         Ok(body) => body,
         Err(error) => return fail(DATA, format!("{}: {error}", args.file.display())),
     };
-    let result = tracking_view::view(&carrier, args, body);
-    let outcome_ok = result["outcome"] == "ok";
+    let result = view(&carrier, args, body);
+    let good = result["outcome"] == "ok";
     if args.json {
         output::json(&result);
     } else {
-        tracking_view::print(&result);
+        print(&result);
     }
-    if outcome_ok { ExitCode::SUCCESS } else { ExitCode::from(DATA) }
+    if good { ExitCode::SUCCESS } else { ExitCode::from(DATA) }
+}
+
+/// `{"outcome", "parcels": [{"number", "outcome", ...the parcel...}]}`; documented in docs/normalize.md and kept stable.
+fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
+    let numbers: Vec<String> = args.numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
+    let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
+    let read = carrier.normalize(&numbers, &raw, args.explain);
+    let parcels: Vec<Value> = read.answer.parcels.iter().map(|parcel| row(carrier, parcel)).collect();
+    let mut shown = json!({"outcome": read.answer.call.name(), "message": read.answer.message, "parcels": parcels});
+    if args.explain {
+        shown["explain"] = json!(read.explain);
+    }
+    shown
+}
+
+fn row(carrier: &Carrier, parcel: &ParcelAnswer) -> Value {
+    let mut row = json!({"number": parcel.number, "outcome": parcel.outcome.name(), "message": parcel.message});
+    if let (Some(observation), Value::Object(row)) = (&parcel.observation, &mut row) {
+        let shape = serde_json::to_value(tracking::preview(carrier.code(), &parcel.number, observation)).unwrap_or_default();
+        if let Value::Object(fields) = shape {
+            row.extend(fields);
+        }
+    }
+    row
+}
+
+fn print(result: &Value) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    output::line(format!("outcome: {}", text(&result["outcome"])));
+    if let Some(message) = result["message"].as_str() {
+        output::line(format!("message: {message}"));
+    }
+    for parcel in result["parcels"].as_array().into_iter().flatten() {
+        output::line(format!("\n{} ({})", text(&parcel["number"]), text(&parcel["outcome"])));
+        for (name, value) in parcel.as_object().into_iter().flatten() {
+            if !value.is_null() && !["number", "outcome", "events"].contains(&name.as_str()) && *value != json!([]) {
+                output::line(format!("  {name:<18} {}", text(value)));
+            }
+        }
+        for event in parcel["events"].as_array().into_iter().flatten() {
+            let meaning = event["substatus"].as_str().or(event["effect"].as_str()).unwrap_or_default();
+            let told = [&event["code"], &event["description"]].map(|part| part.as_str().unwrap_or_default().to_owned());
+            output::line(format!("  {:<26} {meaning:<24} {} {}", text(&event["time"]["raw"]), told[0], told[1]));
+        }
+    }
+    for line in result["explain"].as_array().into_iter().flatten() {
+        output::line(format!("  {line}"));
+    }
 }
 
 fn read(file: &PathBuf) -> std::io::Result<Vec<u8>> {
