@@ -1,0 +1,234 @@
+//! Sources: where an answer's field comes from.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::{Expression, Value as Engine};
+use serde::Deserialize;
+use serde::de::{self, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::path::Path;
+use super::{ExprProblem, Scope, engine};
+
+/// A compiled expression with the names that it needs.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    text: Arc<str>,
+    names: Arc<[String]>,
+    dotted: Arc<[String]>,
+    expression: Arc<Expression<'static, 'static>>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Compiled({:?})", self.text)
+    }
+}
+
+impl Compiled {
+    pub(super) fn new(text: &str) -> Result<Self, ExprProblem> {
+        let environment = engine::environment();
+        let expression = environment
+            .compile_expression_owned(text.to_owned())
+            .map_err(|error| ExprProblem::compiling(text, &error))?;
+        super::filters::check_names(text)?;
+        let mut names: Vec<String> = expression.undeclared_variables(false).into_iter().collect();
+        names.sort();
+        let dotted = expression.undeclared_variables(true).into_iter().collect();
+        Ok(Self { text: text.into(), names: names.into(), dotted, expression: Arc::new(expression) })
+    }
+
+    /// Whether this name is needed.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.names.iter().any(|needed| needed == name)
+    }
+
+    /// The names that it needs, with their fields: `credentials.key`.
+    pub(super) fn dotted(&self) -> &[String] {
+        &self.dotted
+    }
+
+    pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {
+        let known = self.names.iter().filter_map(|name| Some((name.as_str(), scope.engine(name)?)));
+        self.expression.eval(Engine::from_pairs(known)).map_err(|error| ExprProblem::running(&self.text, &error))
+    }
+}
+
+/// Where a field comes from: a plain path, an expression, or several of them of which the first that gives
+/// something wins.
+#[derive(Debug, Clone)]
+pub struct Source(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    Path(String, Path),
+    Expression(Compiled),
+    First(Vec<Source>),
+}
+
+impl Source {
+    /// Compiles a path or an expression.
+    pub fn compile(text: &str) -> Result<Self, ExprProblem> {
+        if text.trim().is_empty() {
+            return Err(ExprProblem { text: text.to_owned(), problem: "an empty expression".to_owned() });
+        }
+        if let Some(path) = Path::parse(text) {
+            return Ok(Self(Form::Path(text.trim().to_owned(), path)));
+        }
+        Compiled::new(text).map(|compiled| Self(Form::Expression(compiled)))
+    }
+
+    /// Several sources: the first that gives something wins.
+    #[must_use]
+    pub fn first_of(sources: Vec<Self>) -> Self {
+        Self(Form::First(sources))
+    }
+
+    /// Compiles what stands in a definition: a text, or a list of texts.
+    pub fn from_toml(value: &toml::Value) -> Result<Self, ExprProblem> {
+        match value {
+            toml::Value::String(text) => Self::compile(text),
+            toml::Value::Array(items) if !items.is_empty() => {
+                items.iter().map(Self::from_toml).collect::<Result<_, _>>().map(Self::first_of)
+            }
+            other => Err(ExprProblem {
+                text: other.to_string(),
+                problem: "a source is a path, an expression, or a list of them; another value stands".to_owned(),
+            }),
+        }
+    }
+
+    /// What it gives; nothing when that is absent, or when the expression failed.
+    #[must_use]
+    pub fn eval<'s>(&self, scope: &'s Scope<'_>) -> Option<Cow<'s, Value>> {
+        self.try_eval(scope).ok().flatten()
+    }
+
+    /// What it gives, and the failure of an expression as one.
+    pub fn try_eval<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<Cow<'s, Value>>, ExprProblem> {
+        let found = match &self.0 {
+            Form::Path(text, path) => match scope.walk(path) {
+                Some(found) => found.map(Cow::Borrowed),
+                None => engine::to_json(&Compiled::new(text)?.run(scope)?).map(Cow::Owned),
+            },
+            Form::Expression(compiled) => engine::to_json(&compiled.run(scope)?).map(Cow::Owned),
+            Form::First(sources) => {
+                for source in sources {
+                    // One that fails gives nothing: the next one may know.
+                    if let Some(found) = source.eval(scope).filter(|value| !is_hollow(value)) {
+                        return Ok(Some(found));
+                    }
+                }
+                None
+            }
+        };
+        Ok(found.filter(|value| !is_absent(value)))
+    }
+
+    /// What it gives as text: numbers and truth values as they are written, anything else is no text.
+    #[must_use]
+    pub fn text<'s>(&self, scope: &'s Scope<'_>) -> Option<Cow<'s, str>> {
+        match self.eval(scope)? {
+            Cow::Borrowed(Value::String(text)) => Some(Cow::Borrowed(text.trim())),
+            Cow::Owned(Value::String(text)) => Some(Cow::Owned(text.trim().to_owned())),
+            other => match other.as_ref() {
+                Value::Number(number) => Some(Cow::Owned(number.to_string())),
+                Value::Bool(yes) => Some(Cow::Owned(yes.to_string())),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether what it gives counts as yes: not absent, not false, not 0, not an empty list.
+    #[must_use]
+    pub fn is_true(&self, scope: &Scope<'_>) -> bool {
+        self.eval(scope).is_some_and(|value| match value.as_ref() {
+            Value::Bool(yes) => *yes,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            other => !is_hollow(other),
+        })
+    }
+}
+
+/// `null` and blank text.
+fn is_absent(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
+    }
+}
+
+/// Absent, or a list or object without anything in it.
+fn is_hollow(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        other => is_absent(other),
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Path(text, _) => f.write_str(text),
+            Form::Expression(compiled) => f.write_str(&compiled.text),
+            Form::First(sources) => {
+                for (at, source) in sources.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{source}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: de::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Source;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, an expression, or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Source, E> {
+                Source::compile(text).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Source, A::Error> {
+                let mut sources = Vec::new();
+                while let Some(source) = seq.next_element()? {
+                    sources.push(source);
+                }
+                if sources.is_empty() {
+                    return Err(de::Error::custom("an empty list of sources can never give anything"));
+                }
+                Ok(Source::first_of(sources))
+            }
+        }
+        d.deserialize_any(Read)
+    }
+}
+
+/// An expression that is asked for yes or no.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Condition(Source);
+
+impl Condition {
+    /// Compiles it.
+    pub fn compile(text: &str) -> Result<Self, ExprProblem> {
+        Source::compile(text).map(Self)
+    }
+
+    /// Whether it holds. An expression that fails does not hold.
+    #[must_use]
+    pub fn holds(&self, scope: &Scope<'_>) -> bool {
+        self.0.is_true(scope)
+    }
+}
