@@ -14,6 +14,7 @@ mod text;
 
 use thiserror::Error;
 
+pub(in crate::carrier) use filters::percent_encode;
 pub use path::Path;
 pub use scope::Scope;
 pub use source::{Condition, Source};

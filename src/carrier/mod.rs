@@ -2,17 +2,35 @@
 //!
 //! | file | purpose |
 //! |---|---|
+//! | [`registry`] | all carriers: those compiled in (`builtin`), those of the operator's folder |
 //! | [`definition`] | `carrier.toml` as types |
+//! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
+//! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
 //! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
+//! | `request` | the call and the token call |
+//! | [`auth`] | the token in an answer |
 //! | `country` | countries as carriers write them |
 
 pub mod answer;
+pub mod auth;
+mod builtin;
 pub mod call;
+mod checksum;
 mod country;
 pub mod definition;
 pub mod expr;
+pub mod load;
+pub mod numbers;
+pub mod registry;
+mod request;
+mod validate;
 
 pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter};
+pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
+pub use definition::{Definition, Limits, Window};
+pub use load::Problem;
+pub use numbers::{Candidate, Checked, ChecksumState, Hints, NumberProblem};
+pub use registry::{Carrier, Registry};

@@ -63,7 +63,8 @@ fn positive<'de, D: serde::Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
 /// Reads `500ms`, `10s`, `5m`, `1h`, `1d`, `1w`.
 pub fn duration<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(d)?;
-    parse_duration(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no length of time such as 500ms, 10s, 5m, 1h or 1d")))
+    parse_duration(&text)
+        .ok_or_else(|| D::Error::custom(format!("{text:?} is no length of time such as 500ms, 10s, 5m, 1h or 1d")))
 }
 
 /// The same where it may be absent.

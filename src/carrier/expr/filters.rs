@@ -236,3 +236,8 @@ fn strftime(seconds: i64, format: &str, zone: Rest<String>) -> Result<Engine, Er
     let at = Timestamp::from_second(seconds).map_err(|_| refused("out of time"))?.to_zoned(zone);
     jiff::fmt::strtime::format(format, &at).map(Engine::from).map_err(|_| refused("no time format"))
 }
+
+/// Everything but letters, digits and `-_.~` as `%XX`.
+pub(in crate::carrier) fn percent_encode(text: &str) -> String {
+    percent(text.as_bytes(), b"-_.~", false)
+}

@@ -17,6 +17,7 @@ use super::{ExprProblem, Scope, engine};
 pub(super) struct Compiled {
     text: Arc<str>,
     names: Arc<[String]>,
+    dotted: Arc<[String]>,
     expression: Arc<Expression<'static, 'static>>,
 }
 
@@ -35,12 +36,18 @@ impl Compiled {
         super::filters::check_names(text)?;
         let mut names: Vec<String> = expression.undeclared_variables(false).into_iter().collect();
         names.sort();
-        Ok(Self { text: text.into(), names: names.into(), expression: Arc::new(expression) })
+        let dotted = expression.undeclared_variables(true).into_iter().collect();
+        Ok(Self { text: text.into(), names: names.into(), dotted, expression: Arc::new(expression) })
     }
 
     /// Whether this name is needed.
     pub(super) fn mentions(&self, name: &str) -> bool {
         self.names.iter().any(|needed| needed == name)
+    }
+
+    /// The names that it needs, with their fields: `credentials.key`.
+    pub(super) fn dotted(&self) -> &[String] {
+        &self.dotted
     }
 
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {

@@ -14,6 +14,7 @@ use super::{ExprProblem, Scope, engine};
 pub struct Template {
     text: String,
     parts: Vec<Part>,
+    names: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +43,12 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Self { text: text.to_owned(), parts })
+        let dotted = parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Expression(compiled) => Some(compiled.dotted()),
+        });
+        let names = dotted.flatten().cloned().collect();
+        Ok(Self { text: text.to_owned(), parts, names })
     }
 
     /// The text with every expression replaced by what it gives; absent gives nothing.
@@ -63,6 +69,18 @@ impl Template {
             [Part::Expression(compiled)] => Ok(engine::to_json(&compiled.run(scope)?).unwrap_or(Value::Null)),
             _ => self.render(scope).map(Value::String),
         }
+    }
+
+    /// The names that its expressions need, with their fields: `credentials.key`.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether it is text without expressions.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        !self.parts.iter().any(|part| matches!(part, Part::Expression(_)))
     }
 
     /// The template as written.
@@ -94,7 +112,7 @@ fn closing(text: &str) -> Option<usize> {
 
 /// An expression of a request that is evaluated once a call and keeps what the engine gave, bytes included.
 #[derive(Debug, Clone)]
-pub(in crate::carrier) struct Let(Compiled, String);
+pub(in crate::carrier) struct Let(Compiled);
 
 impl Let {
     pub(in crate::carrier) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {
@@ -106,16 +124,16 @@ impl Let {
         self.0.mentions(name)
     }
 
-    /// The expression as written.
-    pub(in crate::carrier) fn as_str(&self) -> &str {
-        &self.1
+    /// The names that it needs, with their fields.
+    pub(in crate::carrier) fn names(&self) -> &[String] {
+        self.0.dotted()
     }
 }
 
 impl<'de> Deserialize<'de> for Let {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        Compiled::new(&text).map(|compiled| Self(compiled, text)).map_err(serde::de::Error::custom)
+        Compiled::new(&text).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

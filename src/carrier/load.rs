@@ -1,0 +1,219 @@
+//! From `carrier.toml` to a definition: every problem at once, each with file, line, key and what would be right.
+
+mod spans;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use toml::de::{DeTable, Deserializer};
+
+use super::definition::Definition;
+use super::validate;
+use spans::Spot;
+
+/// Tables that several carriers use: name and text.
+pub type Shared = BTreeMap<String, String>;
+
+/// The largest `carrier.toml`.
+const MAX_FILE: u64 = 1 << 20;
+/// So many problems of one file are told.
+const MAX_PROBLEMS: usize = 50;
+
+/// One thing that is wrong with a definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: Option<usize>,
+    /// The key, from the top: `limits.default.per_second`.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Reads a definition.
+pub fn definition(file: &str, text: &str, shared: &Shared) -> Result<Definition, Vec<Problem>> {
+    let mut definition: Definition = read(file, text)?;
+    let document = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
+    let mut problems = Vec::new();
+    if let Err((key, message)) = validate::resolve(&mut definition, shared) {
+        problems.push((key, message));
+    }
+    validate::check(&definition, &mut problems);
+    let problems: Vec<Problem> = problems
+        .into_iter()
+        .map(|(key, message)| {
+            let line = spans::line_of_key(text, document.get_ref(), &key);
+            Problem { file: file.to_owned(), line, key, message }
+        })
+        .collect();
+    if problems.is_empty() { Ok(definition) } else { Err(problems) }
+}
+
+/// Reads any document of the language. Serde stops at the first problem, so each one found is cut out of the
+/// document, which is then read again, until nothing more is wrong.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Result<T, Vec<Problem>> {
+    let mut document = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut cut: Vec<String> = Vec::new();
+    loop {
+        let error = match T::deserialize(Deserializer::from(document.clone())) {
+            Ok(value) if problems.is_empty() => return Ok(value),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let spot = error.span().and_then(|span| spans::find(document.get_ref(), &span)).unwrap_or_default();
+        let missing = quoted(error.message()).next().filter(|_| error.message().starts_with("missing field"));
+        // What was cut out because it was wrong is not missing as well.
+        if missing.is_none_or(|field| !cut.contains(&spot.child(field))) {
+            problems.push(of_error(file, text, &error, &spot));
+        }
+        if spot.is_root() || problems.len() >= MAX_PROBLEMS || !spans::remove(document.get_mut(), &spot) {
+            break;
+        }
+        cut.push(spot.to_string());
+    }
+    Err(problems)
+}
+
+fn of_syntax(file: &str, text: &str, error: &toml::de::Error) -> Problem {
+    let line = error.span().map(|span| spans::line(text, span.start));
+    Problem { file: file.to_owned(), line, key: String::new(), message: first_line(error.message()) }
+}
+
+fn of_error(file: &str, text: &str, error: &toml::de::Error, spot: &Spot) -> Problem {
+    let line = error.span().map(|span| spans::line(text, span.start));
+    Problem { file: file.to_owned(), line, key: spot.to_string(), message: explain(error.message()) }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Serde's message in a sentence that says what would be right.
+fn explain(message: &str) -> String {
+    let mut names = quoted(message);
+    let Some(given) = names.next() else { return first_line(message) };
+    let known: Vec<&str> = names.collect();
+    let what = if message.starts_with("unknown field") {
+        format!("there is no key {given:?} here")
+    } else if message.starts_with("unknown variant") {
+        format!("{given:?} is not known here")
+    } else if message.starts_with("missing field") {
+        return format!("the key {given:?} is missing");
+    } else {
+        return first_line(message);
+    };
+    match nearest(given, known.iter().copied()) {
+        Some(near) => format!("{what}: did you mean {near:?}? (known: {})", known.join(", ")),
+        None if known.is_empty() => what,
+        None => format!("{what}; known: {}", known.join(", ")),
+    }
+}
+
+/// What stands between backticks.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}
+
+/// The known name that is nearest to what was written, if any is near.
+pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let reach = (given.chars().count() / 3).clamp(1, 4);
+    known.map(|name| (distance(given, name), name)).filter(|(far, _)| *far <= reach).min().map(|(_, name)| name)
+}
+
+/// How many letters have to be changed, dropped, added.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let changed = corner + usize::from(from != *to);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Hash of what a definition was made from.
+pub(super) fn version(text: &str, shared: &Shared) -> u64 {
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    for (name, table) in shared.iter().filter(|(name, _)| text.contains(name.as_str())) {
+        hasher.update([0]);
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+        hasher.update(table.as_bytes());
+    }
+    let digest = hasher.finalize();
+    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
+}
+
+/// The operator's folder: `CODE/carrier.toml` and `_shared/NAME.toml`.
+pub(super) fn read_folder(
+    folder: &Path,
+    carriers: &mut BTreeMap<String, (String, String)>,
+    shared: &mut Shared,
+    problems: &mut Vec<Problem>,
+) {
+    let mut tell = |path: &Path, error: &std::io::Error| {
+        let file = path.display().to_string();
+        problems.push(Problem { file, line: None, key: String::new(), message: error.to_string() });
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return tell(folder, &error),
+    };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if name != "_shared" {
+            let file = path.join("carrier.toml");
+            match read_file(&file) {
+                Ok(text) => drop(carriers.insert(name, (file.display().to_string(), text))),
+                Err(error) => tell(&file, &error),
+            }
+            continue;
+        }
+        let tables = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+        for file in tables.filter(|file| file.extension().is_some_and(|ext| ext == "toml")) {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match read_file(&file) {
+                Ok(text) => drop(shared.insert(name, text)),
+                Err(error) => tell(&file, &error),
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_FILE {
+        return Err(std::io::Error::other("longer than 1 MiB"));
+    }
+    Ok(text)
+}
