@@ -78,7 +78,7 @@ enum State {
     },
 }
 
-const BUCKETS: usize = 6;
+const BUCKETS: u8 = 6;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
@@ -92,12 +92,12 @@ struct Bucket {
 pub struct Breaker {
     state: State,
     in_row: u32,
-    buckets: [Bucket; BUCKETS],
+    buckets: [Bucket; BUCKETS as usize],
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed, in_row: 0, buckets: [Bucket::default(); BUCKETS] }
+        Self { state: State::Closed, in_row: 0, buckets: [Bucket::default(); BUCKETS as usize] }
     }
 }
 
@@ -131,7 +131,6 @@ impl Breaker {
                 self.state = State::Open { until: now, times };
                 None
             }
-            (Health::Unknown, _) => None,
             (Health::Good, State::Closed) => {
                 self.in_row = 0;
                 self.count(true, now, rules);
@@ -148,8 +147,8 @@ impl Breaker {
                 tripped.then(|| self.open(0, now, rules))
             }
             (Health::Bad, State::Probing { times }) if probe => Some(self.open(times + 1, now, rules)),
-            // It began before the breaker opened: old news.
-            (Health::Bad, _) => None,
+            // It began before the breaker opened and is old news, or it says nothing.
+            (Health::Bad | Health::Unknown, _) => None,
         }
     }
 
@@ -167,7 +166,7 @@ impl Breaker {
 
     fn count(&mut self, good: bool, now: Timestamp, rules: &BreakerRules) {
         let number = bucket_number(now, rules);
-        let slot = usize::try_from(number.rem_euclid(BUCKETS as i64)).unwrap_or(0);
+        let slot = usize::try_from(number.rem_euclid(i64::from(BUCKETS))).unwrap_or(0);
         let bucket = &mut self.buckets[slot];
         if bucket.number != number {
             *bucket = Bucket { number, ..Bucket::default() };
@@ -177,7 +176,7 @@ impl Breaker {
     }
 
     fn counted(&self, now: Timestamp, rules: &BreakerRules) -> (u32, u32) {
-        let oldest = bucket_number(now, rules) - (BUCKETS as i64 - 1);
+        let oldest = bucket_number(now, rules) - (i64::from(BUCKETS) - 1);
         self.buckets
             .iter()
             .filter(|bucket| bucket.number >= oldest)
@@ -192,7 +191,7 @@ impl Breaker {
 }
 
 fn bucket_number(now: Timestamp, rules: &BreakerRules) -> i64 {
-    let width = i64::try_from(rules.window.as_millis() / BUCKETS as u128).unwrap_or(i64::MAX).max(1);
+    let width = i64::try_from(rules.window.as_millis() / u128::from(BUCKETS)).unwrap_or(i64::MAX).max(1);
     now.as_millisecond().div_euclid(width)
 }
 

@@ -16,6 +16,8 @@ pub mod queue;
 pub mod ranges;
 pub mod retry;
 pub mod sign;
+#[cfg(test)]
+mod testing;
 
 pub use deliver::{WebhookDeps, WebhookRules, run};
 pub use guard::Guard;

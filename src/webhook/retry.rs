@@ -93,8 +93,8 @@ mod tests {
         for made in 1..12 {
             let next = schedule.next("evt_1", made, at).unwrap();
             let waited = next.duration_since(at).as_millis();
-            let wanted = i128::try_from(schedule.waits[made as usize].as_millis()).unwrap();
-            assert!((wanted * 8 / 10..=wanted * 12 / 10).contains(&waited), "after {made}: {waited} ms");
+            let plan = i128::try_from(schedule.waits[made as usize].as_millis()).unwrap();
+            assert!((plan * 8 / 10..=plan * 12 / 10).contains(&waited), "after {made}: {waited} ms");
             at = next;
         }
         assert_eq!(schedule.next("evt_1", 12, at), None);

@@ -3,5 +3,6 @@
 
 mod architecture;
 mod carriers;
+mod receivers;
 mod store;
 mod support;
