@@ -133,6 +133,19 @@ pub fn by_condition(shard: Shard, shop: &ShopId, condition: &str) -> String {
     in_shard(shard, &format!("open:{shop}:{condition}"))
 }
 
+/// ZSET: `<tracker id> <look-up key>` by time (ms): look-ups whose tracker was not there when last heard of.
+/// The sweeper reads it; a registration leaves it empty.
+#[must_use]
+pub fn loose_lookups(shard: Shard) -> String {
+    in_shard(shard, "loose")
+}
+
+/// STRING: written before waiting until the shard's node has stored its writes durably.
+#[must_use]
+pub fn fence(shard: Shard) -> String {
+    in_shard(shard, "fence")
+}
+
 /// ZSET: tracker keys by time, for a tracking number (any shop: read through the trackers' own shop field).
 #[must_use]
 pub fn by_number(number: &str) -> String {
@@ -163,8 +176,11 @@ pub fn shop(id: &ShopId) -> String {
     format!("wismo:shop:{id}")
 }
 
-/// SET: every shop.
+/// HASH: shop number -> shop, every shop.
 pub const SHOPS: &str = "wismo:shops";
+
+/// HASH: endpoint -> since when (ms) its queues are to be dropped (disabled or deleted).
+pub const DROPPING: &str = "wismo:dropping";
 
 /// STRING: the shop that an API key (by its hash) belongs to.
 #[must_use]

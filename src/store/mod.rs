@@ -3,10 +3,12 @@
 //! [`keys`] names every key. A commit is one Lua script over keys of one shard: tracker, next poll, timers, changes
 //! and their deliveries are written together or not at all.
 
+mod codec;
 mod connection;
 mod delivery;
 mod error;
 pub mod keys;
+mod seal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 pub use connection::Target;
 pub use delivery::{Backlog, Claim, DeadDelivery, Dropped, Sent};
 pub use error::StoreError;
+pub use seal::MasterKey;
 
 use connection::Connection;
 
