@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use redis::aio::ConnectionLike;
 use wismo::model::time::{after, from_millis};
 use wismo::model::{ChangeId, EndpointId, Shard, TrackerId};
-use wismo::store::{Claim, Dropped, MasterKey, Store, StoreOptions, Target, keys};
+use wismo::store::{Claim, MasterKey, Store, StoreOptions, Target, keys};
 
 use crate::support::redis::{RedisCluster, RedisServer};
 
@@ -42,10 +42,18 @@ impl Bench {
         let ms = at.as_millisecond();
         let score: u64 = change.ms + n;
         let _: () = self
-            .ask(redis::cmd("ZADD").arg(keys::pending(shard, endpoint, &subject)).arg("NX").arg(score).arg(change.to_string()))
+            .ask(
+                redis::cmd("ZADD")
+                    .arg(keys::pending(shard, endpoint, &subject))
+                    .arg("NX")
+                    .arg(score)
+                    .arg(change.to_string()),
+            )
             .await;
-        let _: () = self.ask(redis::cmd("ZADD").arg(keys::deliver(shard, endpoint)).arg("NX").arg(ms).arg(&subject)).await;
-        let _: () = self.ask(redis::cmd("ZADD").arg(keys::ready(shard)).arg("LT").arg(ms).arg(endpoint.to_string())).await;
+        let _: () =
+            self.ask(redis::cmd("ZADD").arg(keys::deliver(shard, endpoint)).arg("NX").arg(ms).arg(&subject)).await;
+        let _: () =
+            self.ask(redis::cmd("ZADD").arg(keys::ready(shard)).arg("LT").arg(ms).arg(endpoint.to_string())).await;
         change
     }
 
@@ -145,7 +153,8 @@ on_both!(
     two_claimers_never_hold_the_same,
     a_pause_holds_claims_back_everywhere,
     what_waits_too_long_dies_and_is_forgotten,
-    dropping_leaves_nothing_behind,
+    what_an_endpoint_holds_back_stays_back,
+    a_deleted_endpoint_is_forgotten,
     a_backlog_is_counted_over_all_shards,
 );
 
@@ -352,7 +361,8 @@ async fn what_waits_too_long_dies_and_is_forgotten(mut bench: Bench) {
     bench.queue(&also, &tracker(1), 1, later(0)).await;
     assert_eq!(bench.store.expire_deliveries(later(4 * DAY)).await.unwrap(), 0);
     // One is in flight and is left alone.
-    let in_flight = bench.store.claim_deliveries(later(5 * DAY + 1), 1, LEASE, &|id| usize::from(*id == also)).await.unwrap();
+    let in_flight =
+        bench.store.claim_deliveries(later(5 * DAY + 1), 1, LEASE, &|id| usize::from(*id == also)).await.unwrap();
     let mut died = 0;
     for _ in 0..10 {
         died += bench.store.expire_deliveries(later(5 * DAY + 1)).await.unwrap();
@@ -376,34 +386,32 @@ async fn what_waits_too_long_dies_and_is_forgotten(mut bench: Bench) {
     assert!(bench.keys_left().await.is_empty());
 }
 
-async fn dropping_leaves_nothing_behind(mut bench: Bench) {
-    let (gone, other) = (endpoint(1), endpoint(2));
-    let shop = "shop".parse().unwrap();
-    for n in 0..700 {
-        bench.queue(&gone, &tracker(n), 1, later(0)).await;
+async fn what_an_endpoint_holds_back_stays_back(mut bench: Bench) {
+    const HELD: u64 = 9_007_199_254_740_990;
+    let (endpoint, tracker) = (endpoint(1), tracker(3));
+    bench.queue(&endpoint, &tracker, 1, later(0)).await;
+    let pauses = keys::pauses(tracker.shard());
+    let _: () = bench.ask(redis::cmd("HSET").arg(&pauses).arg(endpoint.to_string()).arg(HELD)).await;
+    bench.store.pause_endpoint(&endpoint, later(10)).await.unwrap();
+    bench.store.unpause_endpoint(&endpoint).await.unwrap();
+    assert!(bench.claim(later(1_000_000), 10).await.is_empty());
+    let held: u64 = bench.ask(redis::cmd("HGET").arg(&pauses).arg(endpoint.to_string())).await;
+    assert_eq!(held, HELD);
+}
+
+async fn a_deleted_endpoint_is_forgotten(mut bench: Bench) {
+    let endpoint = endpoint(1);
+    for n in 0..100 {
+        bench.queue(&endpoint, &tracker(n), 1, later(0)).await;
     }
-    bench.queue(&other, &tracker(0), 1, later(0)).await;
-    bench.store.pause_endpoint(&gone, later(-5)).await.unwrap();
-    let claims = bench.store.claim_deliveries(later(1), 3, LEASE, &|id| usize::from(*id == gone) * 3).await.unwrap();
-    assert!(bench.store.delivery_dead(&claims[0], "410", later(2)).await.unwrap());
-    let shard = tracker(9).shard();
-    let _: () = bench.ask(redis::cmd("HSET").arg(keys::routes(shard)).arg("shop").arg(8)).await;
-    assert_eq!(bench.store.drop_endpoint(&gone, &shop, 7, true).await.unwrap(), Dropped::StaleRoutes);
-    assert_eq!(bench.store.drop_endpoint(&gone, &shop, 8, true).await.unwrap(), Dropped::Done);
-    let raised: u64 = bench.ask(redis::cmd("HGET").arg(keys::routes(tracker(1).shard())).arg("shop")).await;
-    assert_eq!(raised, 8);
-    assert!(!bench.store.delivered(&claims[1], later(2)).await.unwrap(), "claims end with it");
-    let claim = bench.claim_one(later(3)).await;
-    assert_eq!(claim.endpoint, other);
-    assert!(bench.store.delivered(&claim, later(3)).await.unwrap());
+    for claim in bench.claim(later(1), 100).await {
+        assert!(bench.store.delivery_dead(&claim, "410", later(2)).await.unwrap());
+    }
+    assert_eq!(bench.store.dead(&endpoint, 500).await.unwrap().len(), 100);
+    assert_eq!(bench.store.dead(&endpoint, 7).await.unwrap().len(), 7);
+    bench.store.forget_endpoint(&endpoint).await.unwrap();
+    assert!(bench.store.dead(&endpoint, 500).await.unwrap().is_empty());
     assert!(bench.keys_left().await.is_empty());
-    for n in 0..700 {
-        let subject = tracker(n).to_string();
-        let pending = keys::pending(tracker(n).shard(), &gone, &subject);
-        let attempt = keys::attempt(tracker(n).shard(), &gone, &subject);
-        let left: u8 = bench.ask(redis::cmd("EXISTS").arg(pending).arg(attempt)).await;
-        assert_eq!(left, 0);
-    }
 }
 
 async fn a_backlog_is_counted_over_all_shards(mut bench: Bench) {
