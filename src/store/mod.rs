@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use connection::Target;
-pub use delivery::{Backlog, Claim, DeadDelivery, Dropped, Sent};
+pub use delivery::{Backlog, Claim, DeadDelivery, Sent};
 pub use error::StoreError;
 pub use seal::MasterKey;
 

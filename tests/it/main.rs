@@ -3,6 +3,7 @@
 
 mod architecture;
 mod carriers;
+mod delivery;
 mod receivers;
 mod store;
 mod support;

@@ -34,7 +34,6 @@ scripts! {
     BACKLOG = "backlog.lua";
     EXPIRE = "expire.lua";
     FORGET = "forget.lua";
-    DROP = "drop.lua";
 }
 
 /// One call of a script.

@@ -18,7 +18,6 @@ use crate::model::{ChangeId, EndpointId, Shard, TrackerId};
 use calls::{Call, SETTLE};
 
 pub use backlog::{Backlog, DeadDelivery, Sent};
-pub use upkeep::Dropped;
 
 /// How many arrivals of a subject's changes are remembered for people to read.
 const SENT_KEPT: usize = 50;

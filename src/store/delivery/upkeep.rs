@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calls::{Call, DROP, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, those_that_came};
-use crate::model::{Change, EndpointId, Shard, ShopId};
+use super::calls::{Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, those_that_came};
+use crate::model::{Change, EndpointId, Shard};
 use crate::store::{Store, StoreError, keys};
 
 /// Subjects or deliveries that one call of a script moves.
@@ -15,14 +15,8 @@ const SWEEP_STEPS: usize = 16;
 /// Changes queued again in one round trip.
 const REPLAYED_AT_ONCE: usize = 500;
 
-/// What became of dropping an endpoint's queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dropped {
-    /// Nothing is left.
-    Done,
-    /// The shop's routes are newer than the version given: load the endpoint again before dropping anything.
-    StaleRoutes,
-}
+/// "Pauses" from here on are no times: they say that the endpoint's state holds it back.
+const HELD_BY_STATE: u64 = 9_007_199_254_740_990;
 
 impl Store {
     /// Nothing is claimed for this endpoint before `until`. Of two pauses the longer wins; claims already handed out
@@ -31,7 +25,7 @@ impl Store {
         self.set_pause(endpoint, until.as_millisecond().max(1)).await
     }
 
-    /// Ends any pause of this endpoint.
+    /// Ends a pause of this endpoint before its time. What its state holds back stays back.
     pub async fn unpause_endpoint(&self, endpoint: &EndpointId) -> Result<(), StoreError> {
         self.set_pause(endpoint, 0).await
     }
@@ -45,6 +39,7 @@ impl Store {
                     .key(keys::pauses(shard))
                     .arg(endpoint.to_string())
                     .arg(until)
+                    .arg(HELD_BY_STATE)
             })
             .collect();
         let _: Vec<u8> = all_of_them(run_all(&self.connection(), &calls).await?)?;
@@ -158,27 +153,22 @@ impl Store {
         Ok(())
     }
 
-    /// Drops what waits for an endpoint that was disabled or deleted; `with_dead`: its dead deliveries and its pause
-    /// too, nothing is left of it. `version`: of the shop's routes that no longer name it; shards are raised to it,
-    /// so nothing more can be queued behind the drop. May be repeated after any failure.
-    pub async fn drop_endpoint(
-        &self,
-        endpoint: &EndpointId,
-        shop: &ShopId,
-        version: u64,
-        with_dead: bool,
-    ) -> Result<Dropped, StoreError> {
-        let mut shards: Vec<Shard> = Shard::all().collect();
-        while !shards.is_empty() {
-            let calls: Vec<Call> =
-                shards.iter().map(|shard| drop_call(*shard, endpoint, shop, version, with_dead)).collect();
-            let left: Vec<i64> = all_of_them(run_all(&self.connection(), &calls).await?)?;
-            if left.contains(&-1) {
-                return Ok(Dropped::StaleRoutes);
-            }
-            shards = shards.into_iter().zip(left).filter(|(_, left)| *left == 1).map(|(shard, _)| shard).collect();
+    /// Ends the listing of an endpoint's dead deliveries: it was deleted.
+    pub async fn forget_endpoint(&self, endpoint: &EndpointId) -> Result<(), StoreError> {
+        let name = endpoint.to_string();
+        let mut commands = Vec::new();
+        for shard in Shard::all() {
+            let keys = [
+                keys::dead(shard, endpoint),
+                keys::dead_about(shard, endpoint),
+                keys::replayed(shard, endpoint),
+                keys::sent(shard, &name),
+            ];
+            commands.push(redis::cmd("UNLINK").arg(&keys).clone());
+            commands.push(redis::cmd("ZREM").arg(keys::buried(shard)).arg(&name).clone());
         }
-        Ok(Dropped::Done)
+        let _: Vec<i64> = all_of_them(each(&self.connection(), &commands).await?)?;
+        Ok(())
     }
 }
 
@@ -195,26 +185,6 @@ fn revive_call(shard: Shard, endpoint: &EndpointId, now: Timestamp) -> Call {
         .arg(now.as_millisecond())
         .arg(PIECE)
         .arg(keys::pending(shard, endpoint, ""))
-}
-
-fn drop_call(shard: Shard, endpoint: &EndpointId, shop: &ShopId, version: u64, with_dead: bool) -> Call {
-    Call::new(&DROP)
-        .key(keys::routes(shard))
-        .key(keys::deliver(shard, endpoint))
-        .key(keys::ready(shard))
-        .key(keys::pauses(shard))
-        .key(keys::dead(shard, endpoint))
-        .key(keys::dead_about(shard, endpoint))
-        .key(keys::buried(shard))
-        .key(keys::replayed(shard, endpoint))
-        .key(keys::sent(shard, &endpoint.to_string()))
-        .arg(endpoint.to_string())
-        .arg(shop.as_str())
-        .arg(version)
-        .arg(PIECE)
-        .arg(keys::pending(shard, endpoint, ""))
-        .arg(keys::attempt(shard, endpoint, ""))
-        .arg(u8::from(with_dead))
 }
 
 /// The millisecond that lies this long before.
