@@ -27,7 +27,7 @@ pub mod registry;
 mod request;
 mod validate;
 
-pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter};
+pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter, normalize};
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};

@@ -1,29 +1,54 @@
 //! What the types of the answer side cannot say: things that only make sense together.
 
-use super::codes::{CodeLookup, LookupBody, LookupOf, resolve_includes};
+use super::codes::{CodeLookup, LookupBody, LookupOf};
 use super::{Format, SharedCodes};
 use crate::carrier::definition::{AuthKind, Definition};
 
 /// Key and sentence.
 pub type Found = (String, String);
 
-/// Puts the look-ups of shared files in the place of their includes. `shared` gives a file of `carriers/_shared/`.
+/// Puts the look-ups of shared files in the place of their includes. `shared` reads a file of `carriers/_shared/`.
 ///
 /// # Errors
-/// The key and a sentence, when there is no such file.
-pub fn resolve(definition: &mut Definition, shared: &dyn Fn(&str) -> Option<SharedCodes>) -> Result<(), Found> {
+/// The key and a sentence, when there is no such file or it cannot be used.
+pub fn resolve(
+    definition: &mut Definition,
+    shared: &dyn Fn(&str) -> Result<SharedCodes, String>,
+) -> Result<(), Found> {
     let mut resolved = Vec::new();
     for (at, lookup) in std::mem::take(&mut definition.codes).into_iter().enumerate() {
-        let file = match &lookup.body {
-            LookupBody::Include(name) => shared(name),
-            _ => None,
-        };
-        let codes = |_: &str| file.as_ref().map(|file| file.codes.as_slice());
-        let lookups = resolve_includes(vec![lookup], &codes).map_err(|problem| (format!("codes[{at}]"), problem))?;
-        resolved.extend(lookups);
+        let key = || format!("codes[{at}].include");
+        match &lookup.body {
+            LookupBody::Include(name) => {
+                let file = shared(name).map_err(|problem| (key(), problem))?;
+                resolved.extend(included(&lookup, name, file.codes).map_err(|problem| (key(), problem))?);
+            }
+            _ => resolved.push(lookup),
+        }
     }
     definition.codes = resolved;
     Ok(())
+}
+
+/// The look-ups of a shared file as one carrier uses them. One without `on` or `when` of its own takes those of the
+/// include; `of` is the include's.
+fn included(outer: &CodeLookup, name: &str, codes: Vec<CodeLookup>) -> Result<Vec<CodeLookup>, String> {
+    let merge = |inner: CodeLookup| {
+        if matches!(inner.body, LookupBody::Include(_)) {
+            return Err(format!("the shared file {name:?} includes another one: that ends here"));
+        }
+        if outer.when.is_some() && inner.when.is_some() {
+            return Err(format!("both the include of {name:?} and a look-up in it have a `when`"));
+        }
+        Ok(CodeLookup {
+            of: outer.of,
+            on: inner.on.or_else(|| outer.on.clone()),
+            when: inner.when.or_else(|| outer.when.clone()),
+            body: inner.body,
+            reads_outside: inner.reads_outside || outer.reads_outside,
+        })
+    };
+    codes.into_iter().map(merge).collect()
 }
 
 /// Collects everything that is wrong.
@@ -32,7 +57,7 @@ pub fn check(definition: &Definition, tell: &mut dyn FnMut(String, String)) {
     if answer.echo && answer.number.is_none() {
         tell("answer.number".into(), "where a parcel names its number; or echo = false, if it does not".into());
     }
-    for (environment, limits) in definition.limits.iter().filter(|(_, limits)| limits.numbers_per_call > 1) {
+    for (environment, _) in definition.limits.iter().filter(|(_, limits)| limits.numbers_per_call > 1) {
         if !answer.echo {
             let key = format!("limits.{environment}.numbers_per_call");
             tell(key, "an answer that names no number (echo = false) can be about one only".into());
