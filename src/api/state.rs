@@ -13,7 +13,7 @@ use crate::carrier::Registry;
 use crate::model::{AccountName, CarrierCode, ShopId};
 use crate::settings::Shops;
 use crate::store::Store;
-use crate::tracking::Rules;
+use crate::polling::settle::Policy;
 use crate::webhook::guard::Guard;
 
 /// What registration needs to know of an account.
@@ -32,7 +32,7 @@ pub struct Reloadable {
     /// Accounts by name.
     pub accounts: BTreeMap<AccountName, AccountInfo>,
     /// Delay rules.
-    pub rules: Rules,
+    pub policy: Policy,
     /// Judges endpoints' addresses.
     pub guard: Arc<Guard>,
 }

@@ -29,13 +29,13 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
     let (carrier, account) = place(&current, &shop, &body)?;
     let number = carrier.normalise(&body.number).map_err(|problem| Problem::field("number", problem.to_string()))?;
     let store = api.store()?;
-    let id = store.tracker_id(&shop, &carrier.code(), &number);
+    let id = store.tracker_id(&shop, carrier.code(), &number);
     for _ in 0..RACES {
         let now = store.now().await?;
         match store.load(&id).await? {
             Some(before) if before.ended_at.is_some_and(|ended| now.duration_since(ended) > NEW_LIFE_AFTER) => {
                 let fresh = tracking::new_life(&before, body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }), now);
-                let step = tracking::advance(&fresh, Input::Registered, now, &current.rules);
+                let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
                 if let Commit::Done { .. } = store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
                     return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
                 }
@@ -47,8 +47,8 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
             }
             None => {
                 let registration = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
-                let fresh = Tracker::new(id.clone(), shop.clone(), carrier.code(), number.clone(), account.clone(), registration, now);
-                let step = tracking::advance(&fresh, Input::Registered, now, &current.rules);
+                let fresh = Tracker::new(id.clone(), shop.clone(), carrier.code().clone(), number.clone(), account.clone(), registration, now);
+                let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
                 if let Registered::Created = store.register(&step.tracker, &step.changes, &step.timers).await? {
                     return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
                 }
@@ -69,7 +69,7 @@ async fn update(api: &Api, current: &Reloadable, before: Tracker, body: &Registe
     }
     let store = api.store()?;
     let now = store.now().await?;
-    let step = tracking::advance(&before, Input::Updated(&next), now, &current.rules);
+    let step = tracking::advance(&before, Input::Updated(&next), now, &current.policy.rules(&before.account));
     match store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
         Commit::Done { .. } => Ok(Some(step.tracker)),
         Commit::LostRace | Commit::Gone => Ok(None),
@@ -84,7 +84,7 @@ fn place(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<(st
         })?,
         None => detect(current, shop, body)?,
     };
-    let code = carrier.code();
+    let code = carrier.code().clone();
     let own = |(_, info): &(&AccountName, &super::AccountInfo)| info.carrier == code && info.shops.admits(shop);
     let mut accounts = current.accounts.iter();
     let account = match &body.account {
@@ -100,7 +100,8 @@ fn place(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<(st
 
 fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<std::sync::Arc<Carrier>, Problem> {
     let own: Vec<CarrierCode> = current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
-    let hints = Hints { accounts: own.clone(), destination: body.destination.as_ref().and_then(|d| d.country.clone()) };
+    let country = body.destination.as_ref().and_then(|d| d.country.clone());
+    let hints = Hints { carriers: own.clone(), country, ..Hints::default() };
     let found = current.registry.detect(&body.number, &hints);
     let usable: Vec<_> = found.iter().filter(|candidate| own.contains(&candidate.carrier)).collect();
     let best = usable.first().filter(|first| usable.iter().skip(1).all(|other| other.carrier == first.carrier || other.score < first.score));
@@ -125,9 +126,8 @@ pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path
     for _ in 0..RACES {
         let tracker = own(&api, &shop, &id).await?;
         let store = api.store()?;
-        let step = tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.rules);
-        let Some(change) = step.changes.into_iter().next_back() else { break };
-        if store.delete(&tracker, Some(change)).await? {
+        let step = tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.policy.rules(&tracker.account));
+        if let Commit::Done { .. } | Commit::Gone = store.delete(&tracker, &step.changes).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
     }

@@ -34,7 +34,7 @@ pub fn run(args: &DetectArgs) -> ExitCode {
         Err(problems) => return refuse(&super::of_carriers(problems)),
     };
     let configured = settings.accounts.values().filter_map(|account| Some(registry.get(&account.carrier)?.code().clone())).collect();
-    let hints = Hints { accounts: configured, destination: args.destination.clone() };
+    let hints = Hints { carriers: configured, country: args.destination.clone(), ..Hints::default() };
     let found = registry.detect(&args.number, &hints);
     if args.json {
         let rows: Vec<_> = found

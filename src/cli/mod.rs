@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::daemon;
 use crate::settings::{Problem, Settings, Sources};
 
 /// Wrong use of the command line.
@@ -78,6 +79,11 @@ pub fn refuse(problems: &[Problem]) -> ExitCode {
     }
     eprintln!("wismo: {} in the configuration", output::count(problems.len(), "problem", "problems"));
     ExitCode::from(CONFIG)
+}
+
+/// Problems of carrier definitions, as problems of the configuration.
+pub fn of_carriers(problems: Vec<crate::carrier::Problem>) -> Vec<Problem> {
+    daemon::carrier_problems(problems)
 }
 
 /// Prints why something could not be done.

@@ -16,10 +16,18 @@ use crate::api::{self, Api, ApiParts};
 use crate::polling;
 use crate::settings::{Problem, Settings};
 use crate::simulator;
+use crate::simulator::carriers::sandbox;
+use crate::simulator::time::SimClock;
 use crate::store::{Store, StoreError};
 use crate::webhook;
+use crate::webhook::attempt::AttemptRules;
+use crate::webhook::limits::LimitRules;
+use crate::webhook::retry::Schedule;
 
-pub use plan::{Plan, plan};
+/// Spread of the waits between attempts, so that a receiver that comes back is not met by all at once.
+const RETRY_JITTER_PERCENT: u32 = 20;
+
+pub use plan::{Plan, carrier_problems, plan};
 pub use storage::{master_key, open as open_store};
 
 /// Why the daemon stopped or could not start.
@@ -103,18 +111,20 @@ async fn start_sandbox(settings: &Settings, plan: &mut Plan) -> Result<Option<(s
         return Ok(None);
     }
     let stop = CancellationToken::new();
-    let address = simulator::start_sandbox(settings.sandbox.life, stop.clone())
+    let clock = SimClock::start();
+    let options = simulator::carriers::Options { quota: sandbox::published_quota(), ..Default::default() };
+    let stand_in = sandbox::start(clock, settings.sandbox.day, options, stop.clone())
         .await
         .map_err(|error| DaemonError::Io { what: "the sandbox carrier cannot listen on loopback".to_owned(), error })?;
-    plan.add_sandbox(address);
-    Ok(Some((address, stop)))
+    plan.add_sandbox(stand_in.address, settings.sandbox.day);
+    Ok(Some((stand_in.address, stop)))
 }
 
 fn reloadable(plan: &Plan) -> Arc<api::Reloadable> {
     Arc::new(api::Reloadable {
         registry: Arc::clone(&plan.registry),
         accounts: plan.access.clone(),
-        rules: plan.policy.rules.clone(),
+        policy: plan.policy.clone(),
         guard: Arc::new(plan.guard.clone()),
     })
 }
@@ -182,7 +192,7 @@ async fn until_reload(controls: &mut Controls, sandbox: Option<std::net::SocketA
         match read {
             Ok((settings, mut plan)) => {
                 if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {
-                    plan.add_sandbox(address);
+                    plan.add_sandbox(address, settings.sandbox.day);
                 }
                 return Some((Box::new(settings), Box::new(plan)));
             }
@@ -231,7 +241,13 @@ fn owner() -> Result<String, DaemonError> {
 
 fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
     let given = &settings.webhook;
-    webhook::WebhookRules::new(given.timeout, given.per_endpoint, given.concurrency, given.retry.clone(), settings.polling.tick)
+    webhook::WebhookRules {
+        attempt: AttemptRules { deadline: given.timeout, ..AttemptRules::default() },
+        limits: LimitRules { total: given.concurrency, per_endpoint: given.per_endpoint, ..LimitRules::default() },
+        schedule: Schedule::new(given.retry.clone(), RETRY_JITTER_PERCENT),
+        look_every: settings.polling.tick,
+        ..webhook::WebhookRules::default()
+    }
 }
 
 /// Waits for the tasks to end; after the deadline they are cut off: what they had in hand stays queued in the store.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
@@ -39,9 +40,7 @@ pub struct Plan {
 
 /// Works the settings out, or says all that is wrong.
 pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
-    let registry = Registry::load(settings.carriers_dir.as_deref()).map_err(|problems| {
-        problems.into_iter().map(|problem| told("carriers.dir", problem.to_string())).collect::<Vec<_>>()
-    })?;
+    let registry = Registry::load(settings.carriers_dir.as_deref()).map_err(carrier_problems)?;
     let mut problems = Vec::new();
     let mut accounts = Vec::new();
     let mut access = BTreeMap::new();
@@ -70,7 +69,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
 
 impl Plan {
     /// Adds the account of the sandbox that listens here, for every shop.
-    pub fn add_sandbox(&mut self, listening: SocketAddr) {
+    pub fn add_sandbox(&mut self, listening: SocketAddr, day: Duration) {
         let Ok(name) = SANDBOX.parse::<AccountName>() else { return };
         let Some(carrier) = self.registry.get(SANDBOX).filter(|_| !self.access.contains_key(&name)) else { return };
         let configured = settings::Account {
@@ -84,7 +83,14 @@ impl Plan {
         };
         self.access.insert(name.clone(), AccountInfo { carrier: carrier.code().clone(), shops: Shops::All });
         self.accounts.push(assemble(&name, carrier, &configured));
+        self.policy.days.insert(name, day);
     }
+}
+
+/// Problems of carrier definitions, as problems of the configuration.
+#[must_use]
+pub fn carrier_problems(problems: Vec<crate::carrier::Problem>) -> Vec<Problem> {
+    problems.into_iter().map(|problem| told("carriers.dir", problem.to_string())).collect()
 }
 
 fn told(key: &str, message: String) -> Problem {
@@ -172,5 +178,6 @@ fn policy(settings: &Settings) -> Policy {
             retry: polling.retry,
             jitter: polling.jitter,
         },
+        days: BTreeMap::new(),
     }
 }

@@ -61,19 +61,7 @@ impl Account {
     /// What to ask of a tracker: its number, and the inputs that the definition wants, from what the shop told us.
     #[must_use]
     pub fn item(&self, tracker: &Tracker) -> CallItem {
-        let told = &tracker.registration;
-        let destination = told.destination.as_ref();
-        let mut inputs = told.inputs.clone();
-        for (name, field) in &self.carrier.definition().inputs {
-            let from = match field.from.as_deref() {
-                Some("destination.postcode") => destination.and_then(|d| d.postcode.clone()),
-                Some("destination.country") => destination.and_then(|d| d.country.clone()),
-                _ => None,
-            };
-            if let Some(value) = from {
-                inputs.entry(name.clone()).or_insert(value);
-            }
-        }
+        let inputs = self.carrier.inputs(&tracker.registration, tracker.registered_at);
         let known_digest = (tracker.poll.digest != 0).then_some(tracker.poll.digest);
         CallItem { number: tracker.number.clone(), inputs, known_digest }
     }

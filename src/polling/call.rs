@@ -142,9 +142,9 @@ async fn trouble(worker: &Worker, batch: Vec<Tracker>, outcome: PollOutcome, mes
     let (wait, failures) = worker.carrier_failed();
     let account = &worker.account.name;
     let until = match outcome {
-        PollOutcome::Throttled => Some(retry_after.map_or_else(|| time::after(now, wait), |after| after.until(now))),
+        PollOutcome::Throttled => Some(retry_after.map_or_else(|| time::after(now, wait), |after| after.instant(now))),
         PollOutcome::AuthFailed => Some(time::after(now, AUTH_PAUSE)),
-        _ => retry_after.map(|after| after.until(now)).or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
+        _ => retry_after.map(|after| after.instant(now)).or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
     };
     if outcome == PollOutcome::AuthFailed {
         tracing::error!(event = "account_refused", carrier = %worker.account.carrier.code(), %account, message, "A carrier refuses this account; check its credentials.");

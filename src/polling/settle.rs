@@ -1,10 +1,13 @@
 //! From what an answer says of one parcel to its commit.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::{self, IntervalTable};
 use crate::carrier::ParcelAnswer;
-use crate::model::{PollOutcome, Tracker};
+use crate::model::{AccountName, PollOutcome, Tracker, time};
 use crate::store::{Commit, Store, StoreError};
 use crate::tracking::{self, Advance, Input, Rules};
 
@@ -18,17 +21,40 @@ pub struct Policy {
     pub rules: Rules,
     /// Intervals.
     pub table: IntervalTable,
+    /// Accounts whose carriers live faster than the world: how long a day lasts there.
+    pub days: BTreeMap<AccountName, Duration>,
+}
+
+impl Policy {
+    /// The delay rules for parcels of an account.
+    #[must_use]
+    pub fn rules(&self, account: &AccountName) -> Rules {
+        let unit = self.days.get(account).and_then(|day| SignedDuration::try_from(*day).ok());
+        Rules { unit: unit.unwrap_or(self.rules.unit), ..self.rules.clone() }
+    }
+
+    /// When to poll a parcel next. Where days are short, ten times a day.
+    #[must_use]
+    pub fn next_poll(&self, tracker: &Tracker, now: Timestamp) -> Option<Timestamp> {
+        let next = schedule::next_poll(tracker, now, &self.table)?;
+        match self.days.get(&tracker.account) {
+            Some(day) => Some(next.min(time::after(now, SignedDuration::try_from(*day / 10).unwrap_or(SignedDuration::MAX)))),
+            None => Some(next),
+        }
+    }
 }
 
 /// Merges one parcel's answer into its tracker and commits it; when others were faster, again on top of theirs.
 /// Gives how many changes that told; nothing when the tracker is gone.
 pub async fn settle(store: &Store, policy: &Policy, tracker: Tracker, answer: &ParcelAnswer, at: Timestamp) -> Result<Option<usize>, StoreError> {
-    retrying(store, policy, tracker, |tracker, now| judge(tracker, answer, at, now, &policy.rules)).await
+    let rules = policy.rules(&tracker.account);
+    retrying(store, policy, tracker, |tracker, now| judge(tracker, answer, at, now, &rules)).await
 }
 
 /// Notes that a poll failed for a reason that is not the parcel's.
 pub async fn failed(store: &Store, policy: &Policy, tracker: Tracker, outcome: PollOutcome, at: Timestamp) -> Result<Option<usize>, StoreError> {
-    retrying(store, policy, tracker, |tracker, now| tracking::advance(tracker, Input::Failed { at, outcome }, now, &policy.rules)).await
+    let rules = policy.rules(&tracker.account);
+    retrying(store, policy, tracker, |tracker, now| tracking::advance(tracker, Input::Failed { at, outcome }, now, &rules)).await
 }
 
 async fn retrying(
@@ -40,7 +66,7 @@ async fn retrying(
     for _ in 0..RACES {
         let now = crate::clock::now();
         let mut next = step(&tracker, now);
-        next.tracker.poll.next_at = schedule::next_poll(&next.tracker, now, &policy.table);
+        next.tracker.poll.next_at = policy.next_poll(&next.tracker, now);
         match store.commit(&tracker, &next.tracker, &next.changes, &next.timers).await? {
             Commit::Done { .. } => return Ok(Some(next.changes.len())),
             Commit::Gone => return Ok(None),

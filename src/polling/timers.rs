@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::settle::Policy;
 use super::worker::Shared;
 use crate::model::{TimerKind, TrackerId};
 use crate::store::{Commit, Store, StoreError};
-use crate::tracking::{self, Input, Rules};
+use crate::tracking::{self, Input};
 
 /// Timers handled in one round.
 const ROUND: usize = 256;
@@ -18,7 +19,7 @@ const ROUND: usize = 256;
 pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let woken = shared.store.wakeups().timers.clone();
     while !cancel.is_cancelled() {
-        match round(&shared.store, &shared.policy.rules).await {
+        match round(&shared.store, &shared.policy).await {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again."),
@@ -31,25 +32,25 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-async fn round(store: &Store, rules: &Rules) -> Result<usize, StoreError> {
+async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
     let due = store.due_timers(crate::clock::now(), ROUND).await?;
     let count = due.len();
     for (kind, id, at) in due {
-        if let Err(error) = fire(store, rules, kind, &id, at).await {
+        if let Err(error) = fire(store, policy, kind, &id, at).await {
             tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), %error, "A timer could not be run; it stays due.");
         }
     }
     Ok(count)
 }
 
-async fn fire(store: &Store, rules: &Rules, kind: TimerKind, id: &TrackerId, at: Timestamp) -> Result<(), StoreError> {
+async fn fire(store: &Store, policy: &Policy, kind: TimerKind, id: &TrackerId, at: Timestamp) -> Result<(), StoreError> {
     loop {
         let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await };
         let now = crate::clock::now();
-        let step = tracking::advance(&tracker, Input::Clock, now, rules);
+        let step = tracking::advance(&tracker, Input::Clock, now, &policy.rules(&tracker.account));
         if kind == TimerKind::Retention && !step.timers.iter().any(|(next, _)| *next == TimerKind::Retention) {
             tracing::info!(event = "tracker_expired", tracker = %id, "A parcel was kept long enough and is deleted.");
-            if store.delete(&tracker, None).await? {
+            if gone(store.delete(&tracker, &[]).await?) {
                 return Ok(());
             }
             continue;
@@ -58,4 +59,9 @@ async fn fire(store: &Store, rules: &Rules, kind: TimerKind, id: &TrackerId, at:
             return Ok(());
         }
     }
+}
+
+/// Whether a deletion is done; a lost race is run again.
+fn gone(outcome: Commit) -> bool {
+    !matches!(outcome, Commit::LostRace)
 }

@@ -118,7 +118,7 @@ pub struct Retention {
 #[expect(missing_docs, reason = "config/wismo.toml documents every key")]
 pub struct Sandbox {
     pub enabled: bool,
-    pub life: Duration,
+    pub day: Duration,
 }
 
 /// How log lines are written.

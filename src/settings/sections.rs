@@ -201,9 +201,9 @@ fn retention(root: &Reader<'_>) -> Option<Retention> {
 fn sandbox(root: &Reader<'_>) -> Option<Sandbox> {
     let s = root.section("sandbox");
     let enabled = s.flag("enabled");
-    let life = s.duration("life", SECOND, 30 * DAY);
+    let day = s.duration("day", MS * 10, DAY);
     s.finish();
-    Some(Sandbox { enabled: enabled?, life: life? })
+    Some(Sandbox { enabled: enabled?, day: day? })
 }
 
 fn log(root: &Reader<'_>) -> Option<Log> {

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry"]),
     ("webhook", &["model", "store", "clock"]),
     ("simulator", &["clock"]),
-    ("api", &["model", "carrier", "tracking", "store", "webhook", "settings", "clock"]),
+    ("api", &["model", "carrier", "tracking", "store", "polling", "webhook", "settings", "clock"]),
     ("daemon", &["model", "carrier", "tracking", "store", "polling", "webhook", "api", "settings", "telemetry", "simulator", "clock"]),
     ("cli", &["model", "carrier", "tracking", "store", "webhook", "daemon", "settings", "telemetry", "simulator", "clock"]),
 ];
