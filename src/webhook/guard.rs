@@ -7,12 +7,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::ranges;
@@ -22,6 +24,9 @@ const LONGEST_URL: usize = 2048;
 
 /// Name look-ups at once. Each blocks a thread until the system's resolver gives up, also after its caller has.
 const LOOKUPS: usize = 64;
+
+/// Longest wait for a name: shorter than that for a connection, so that the error says which it was.
+const LOOKUP_DEADLINE: Duration = Duration::from_secs(4);
 
 /// Why a URL may not be used. The sentences are for shops: what a name resolves to is not in them, or the guard
 /// would tell anyone which names exist inside.
@@ -179,7 +184,9 @@ impl Guard {
     /// gets is the name server's choice, and an honest name has no private address beside a public one.
     async fn addresses(&self, name: &str, plain: bool) -> Result<Vec<IpAddr>, NameFault> {
         let unresolved = |why: String| NameFault::Unresolved { host: name.to_owned(), why };
-        let found = (self.rules.lookup)(name.to_owned()).await.map_err(|error| unresolved(error.to_string()))?;
+        let answer = timeout(LOOKUP_DEADLINE, (self.rules.lookup)(name.to_owned())).await;
+        let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let found = answer.map_err(|error| unresolved(error.to_string()))?;
         if found.is_empty() {
             return Err(unresolved("it has no address".to_owned()));
         }
@@ -303,6 +310,28 @@ mod tests {
         assert_eq!(refused(&format!("https://shop.example/{}", "a".repeat(2048))), Refusal::TooLong);
         assert!(guard.check_url("https://shop.example:8443/").is_ok());
         assert_eq!(guard.check_url("https://bücher.example/").unwrap().host_str(), Some("xn--bcher-kva.example"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_gets_a_special_address_through(host in "[0-9a-fxX.:\\[\\]]{1,24}", text in ".{0,80}") {
+            let guard = guard(&[], &[]);
+            for url in [format!("https://{host}/"), format!("https://[{host}]/"), text] {
+                let address = match guard.check_url(&url).ok().as_ref().and_then(Url::host) {
+                    Some(Host::Ipv4(address)) => IpAddr::V4(address),
+                    Some(Host::Ipv6(address)) => IpAddr::V6(address),
+                    _ => continue,
+                };
+                proptest::prop_assert_eq!(ranges::special(address), None);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_server_that_never_answers_is_not_waited_for() {
+        let silent: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
+        let guard = Guard::with_lookup(Vec::new(), Ports::default(), silent);
+        assert!(matches!(guard.check("https://shop.example/").await, Err(NameFault::Unresolved { .. })));
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! How much may be in flight: in all, which bounds memory, and to each endpoint, so that none takes it all.
 //!
-//! An endpoint that is overloaded gets half as many at once, and one more for each round of successes after that.
+//! An endpoint starts with a quarter of its share, gets one more for each round of successes, and half when it is
+//! overloaded. Once half of all slots are taken, an endpoint gets one at a time: many that hang together fill the
+//! daemon slowly, and are left alone by their breakers before they have.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,10 +94,12 @@ impl Limits {
     pub fn free_for(&self, endpoint: &EndpointId, now: Timestamp) -> usize {
         let book = self.book();
         let total = self.shared.rules.total.saturating_sub(book.in_flight);
+        let crowded = self.shared.rules.crowded(book.in_flight);
         let own = match book.lanes.get(endpoint) {
-            None => self.shared.rules.per_endpoint.max(1),
+            None if crowded => 1,
+            None => self.shared.rules.start(),
             Some(lane) => match lane.breaker.look(now) {
-                Permit::Free => lane.cap.saturating_sub(lane.in_flight),
+                Permit::Free => lane.room(crowded),
                 Permit::Probe => 1,
                 Permit::Refused(_) => 0,
             },
@@ -113,13 +117,14 @@ impl Limits {
         if book.in_flight >= rules.total {
             return Err(now);
         }
+        let crowded = rules.crowded(book.in_flight);
         let lane = book.lanes.entry(endpoint.clone()).or_insert_with(|| Lane {
             in_flight: 0,
-            cap: rules.per_endpoint.max(1),
+            cap: rules.start(),
             successes: 0,
             breaker: Breaker::default(),
         });
-        if lane.breaker.look(now) == Permit::Free && lane.in_flight >= lane.cap {
+        if lane.breaker.look(now) == Permit::Free && lane.room(crowded) == 0 {
             return Err(now);
         }
         let probe = match lane.breaker.ask(now) {
@@ -140,10 +145,9 @@ impl Limits {
     /// Forgets endpoints of which nothing bad is known; what is left is bounded by the endpoints in trouble.
     pub fn sweep(&self, now: Timestamp) {
         let rules = &self.shared.rules;
-        let whole = rules.per_endpoint.max(1);
-        self.book()
-            .lanes
-            .retain(|_, lane| lane.in_flight > 0 || lane.cap < whole || !lane.breaker.is_quiet(now, &rules.breaker));
+        self.book().lanes.retain(|_, lane| {
+            lane.in_flight > 0 || lane.cap < rules.start() || !lane.breaker.is_quiet(now, &rules.breaker)
+        });
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -167,7 +171,24 @@ impl Limits {
     }
 }
 
+impl LimitRules {
+    /// What an endpoint of which nothing is known gets at once.
+    fn start(&self) -> usize {
+        (self.per_endpoint / 4).max(1)
+    }
+
+    fn crowded(&self, in_flight: usize) -> bool {
+        in_flight >= self.total.div_ceil(2)
+    }
+}
+
 impl Lane {
+    /// Attempts that may start beside those in flight.
+    fn room(&self, crowded: bool) -> usize {
+        let cap = if crowded { 1 } else { self.cap };
+        cap.saturating_sub(self.in_flight)
+    }
+
     fn resize(&mut self, signal: Signal, whole: usize) {
         match signal {
             Signal::Overload | Signal::Throttled => {
@@ -236,35 +257,50 @@ mod tests {
         Limits::new(LimitRules { total, per_endpoint, ..LimitRules::default() })
     }
 
+    fn grown(limits: &Limits, endpoint: &EndpointId) {
+        for _ in 0..(2 + 3 + 4 + 5 + 6 + 7) {
+            limits.begin(endpoint, at(0)).ok().unwrap().finish(Signal::Success, at(0));
+        }
+    }
+
     #[test]
     fn neither_the_total_nor_an_endpoints_share_is_exceeded() {
-        let limits = limits(6, 4);
-        let mut held: Vec<_> = (0..4).map(|_| limits.begin(&endpoint(1), at(0)).ok().unwrap()).collect();
-        assert_eq!(limits.free_for(&endpoint(1), at(0)), 0);
-        assert!(limits.begin(&endpoint(1), at(0)).is_err());
-        assert_eq!(limits.free_for(&endpoint(2), at(0)), 2, "what is left of the total");
-        held.extend((0..2).map(|_| limits.begin(&endpoint(2), at(0)).ok().unwrap()));
-        assert_eq!(limits.free(), 0);
-        assert!(limits.begin(&endpoint(3), at(0)).is_err());
+        let limits = limits(16, 8);
+        let mut held = Vec::new();
+        for n in 0..4 {
+            assert_eq!(limits.free_for(&endpoint(n), at(0)), 2, "a quarter of the share at first");
+            held.extend((0..2).map(|_| limits.begin(&endpoint(n), at(0)).ok().unwrap()));
+            assert!(limits.begin(&endpoint(n), at(0)).is_err());
+        }
+        for n in 4..12 {
+            assert_eq!(limits.free_for(&endpoint(n), at(0)), 1, "half of all is taken: one each");
+            held.push(limits.begin(&endpoint(n), at(0)).ok().unwrap());
+            assert!(limits.begin(&endpoint(n), at(0)).is_err());
+        }
+        assert_eq!((limits.free(), limits.in_flight(), limits.free_for(&endpoint(99), at(0))), (0, 16, 0));
+        assert!(limits.begin(&endpoint(99), at(0)).is_err());
         drop(held);
-        assert_eq!((limits.free(), limits.in_flight()), (6, 0));
+        assert_eq!((limits.free(), limits.in_flight()), (16, 0));
         limits.sweep(at(0));
         assert!(limits.book().lanes.is_empty());
     }
 
     #[test]
-    fn overload_halves_and_successes_grow_it_back() {
+    fn successes_grow_the_share_and_overload_halves_it() {
         let limits = limits(100, 8);
         let one = endpoint(1);
+        grown(&limits, &one);
+        assert_eq!(limits.free_for(&one, at(0)), 8);
         for want in [4, 2, 1, 1] {
-            let slot = limits.begin(&one, at(0)).ok().unwrap();
-            slot.finish(Signal::Throttled, at(0));
+            limits.begin(&one, at(0)).ok().unwrap().finish(Signal::Throttled, at(0));
             assert_eq!(limits.free_for(&one, at(0)), want);
         }
-        for _ in 0..(1 + 2 + 3 + 4 + 5 + 6 + 7) {
-            limits.begin(&one, at(0)).ok().unwrap().finish(Signal::Success, at(0));
-        }
-        assert_eq!(limits.free_for(&one, at(0)), 8);
+        limits.sweep(at(0));
+        assert_eq!(limits.free_for(&one, at(0)), 1, "trouble is not forgotten");
+        limits.begin(&one, at(0)).ok().unwrap().finish(Signal::Success, at(0));
+        grown(&limits, &one);
+        grown(&limits, &one);
+        assert_eq!(limits.free_for(&one, at(0)), 8, "and never more than its share");
     }
 
     #[test]
@@ -284,6 +320,6 @@ mod tests {
         drop(probe);
         assert_eq!(limits.free_for(&one, at(11)), 1, "a probe that was given back is there again");
         limits.begin(&one, at(11)).ok().unwrap().finish(Signal::Success, at(11));
-        assert_eq!(limits.free_for(&one, at(11)), 8);
+        assert_eq!(limits.free_for(&one, at(11)), 2);
     }
 }

@@ -234,6 +234,21 @@ mod tests {
         assert_eq!(judged(&fault, 12).verdict, Verdict::Dead { error: "timeout: no answer".into() });
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_answered_the_next_attempt_is_soon_enough(
+            status in 100u16..600, retry_after in proptest::option::of(".{0,40}|[0-9]{1,25}"),
+            control in proptest::option::of(".{0,20}"), attempt in 1u32..20,
+        ) {
+            let exchange = Exchange::Answered(Answer { retry_after, control, ..answered(status) });
+            if let Verdict::Retry { at, pause_endpoint, .. } = judged(&exchange, attempt).verdict {
+                let longest = now() + SignedDuration::from_hours(29);
+                proptest::prop_assert!(attempt < 12 && at > now() && at < longest, "{at}");
+                proptest::prop_assert!(pause_endpoint.is_none_or(|until| until > now() && until < longest));
+            }
+        }
+    }
+
     #[test]
     fn the_receiver_may_steer() {
         let said = |control: &str| Exchange::Answered(Answer { control: Some(control.into()), ..answered(400) });
