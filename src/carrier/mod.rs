@@ -7,7 +7,7 @@
 //! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
 //! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
-//! | [`answer`] | reads what a carrier sends back |
+//! | [`answer`], `reading` | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
 //! | `request` | the call and the token call |
 //! | [`auth`] | the token in an answer |
@@ -23,6 +23,7 @@ pub mod definition;
 pub mod expr;
 pub mod load;
 pub mod numbers;
+mod reading;
 pub mod registry;
 mod request;
 mod validate;

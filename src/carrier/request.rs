@@ -271,7 +271,7 @@ impl Writer<'_> {
         template_problem(self.definition, place, problem)
     }
 
-    /// Parameters whose expressions give nothing are left out.
+    /// Parameters whose expressions give nothing are left out; an expression that gives a list repeats its name.
     fn params(
         &self,
         place: &str,
@@ -281,7 +281,13 @@ impl Writer<'_> {
         let mut all = Vec::new();
         for (name, param) in params {
             for template in &param.0 {
-                let value = self.render(&format!("{place}.{name}"), template, scope)?;
+                let place = format!("{place}.{name}");
+                let value = template.json(scope).map_err(|problem| self.problem(&place, &problem))?;
+                if let Value::Array(list) = &value {
+                    all.extend(list.iter().map(|item| (name.clone(), plain_text(item))));
+                    continue;
+                }
+                let value = self.render(&place, template, scope)?;
                 if !value.is_empty() || template.is_fixed() {
                     all.push((name.clone(), value));
                 }
@@ -410,6 +416,10 @@ impl Writer<'_> {
             timeout: self.timeout,
         })
     }
+}
+
+fn plain_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn template_problem(definition: &Definition, place: &str, problem: &ExprProblem) -> CallProblem {

@@ -1,18 +1,32 @@
 //! What the types of a definition cannot say: names that must exist, things that only make sense together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::checksum;
+use super::definition::answer::SharedCodes;
+use super::definition::answer::codes::resolve_includes;
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
 use super::expr::Template;
-use super::load::{Shared, nearest};
+use super::load::{Shared, nearest, read};
 
 /// Key and sentence.
 type Found = (String, String);
 
 /// Puts what is shared in its place.
-pub(super) fn resolve(_definition: &mut Definition, _shared: &Shared) -> Result<(), Found> {
+pub(super) fn resolve(definition: &mut Definition, shared: &Shared) -> Result<(), Found> {
+    let mut tables = BTreeMap::new();
+    for (name, text) in shared {
+        let file = format!("carriers/_shared/{name}.toml");
+        let table: SharedCodes = read(&file, text).map_err(|problems| {
+            let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            ("codes".to_owned(), format!("the shared table {name:?} cannot be read: {told}"))
+        })?;
+        tables.insert(name.as_str(), table.codes);
+    }
+    let of = |name: &str| tables.get(name).map(Vec::as_slice);
+    let lookups = std::mem::take(&mut definition.codes);
+    definition.codes = resolve_includes(lookups, &of).map_err(|message| ("codes".to_owned(), message))?;
     Ok(())
 }
 
@@ -24,6 +38,7 @@ pub(super) fn check(definition: &Definition, problems: &mut Vec<Found>) {
     limits(definition, &mut tell);
     auth(definition, &mut tell);
     names(definition, &mut tell);
+    batch(definition, &mut tell);
 }
 
 type Tell<'t> = dyn FnMut(String, String) + 't;
@@ -127,6 +142,16 @@ fn auth(definition: &Definition, tell: &mut Tell<'_>) {
     }
     if auth.kind != AuthKind::Basic && (auth.user.is_some() || auth.password.is_some()) {
         tell("auth.user".into(), "user and password go with kind = \"basic\"".into());
+    }
+}
+
+fn batch(definition: &Definition, tell: &mut Tell<'_>) {
+    let several = definition.limits.values().any(|limits| limits.numbers_per_call > 1);
+    if several && !definition.answer.echo {
+        tell("answer.echo".into(), "an answer that names no number goes with numbers_per_call = 1 only".into());
+    }
+    if definition.answer.echo && definition.answer.number.is_none() {
+        tell("answer.number".into(), "where a parcel names its number; echo = false when it does not".into());
     }
 }
 
