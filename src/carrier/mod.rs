@@ -26,6 +26,8 @@ pub mod numbers;
 mod reading;
 pub mod registry;
 mod request;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter};
