@@ -7,6 +7,7 @@
 //! Nothing here fails or panics, whatever the bytes are: what cannot be read is `drifted`.
 
 mod body;
+mod carrier;
 mod codes;
 mod digest;
 mod fields;
@@ -36,6 +37,7 @@ use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
 use super::expr::Scope;
 use crate::model::{Observation, PollOutcome};
 
+pub use self::carrier::normalize;
 pub use self::outcome::{RetryAfter, retry_after};
 pub use self::time::{Reading, iso, loose_offset, written};
 pub use self::trace::{TraceLine, Tried};

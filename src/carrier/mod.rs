@@ -7,7 +7,7 @@
 //! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
 //! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
-//! | [`answer`], `reading` | reads what a carrier sends back |
+//! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
 //! | `request` | the call and the token call |
 //! | [`auth`] | the token in an answer |
@@ -23,14 +23,13 @@ pub mod definition;
 pub mod expr;
 pub mod load;
 pub mod numbers;
-mod reading;
 pub mod registry;
 mod request;
 #[cfg(test)]
 mod tests;
 mod validate;
 
-pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter};
+pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter, normalize};
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};

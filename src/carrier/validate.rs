@@ -1,33 +1,28 @@
 //! What the types of a definition cannot say: names that must exist, things that only make sense together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::checksum;
-use super::definition::answer::SharedCodes;
-use super::definition::answer::codes::resolve_includes;
+use super::definition::answer;
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
 use super::expr::Template;
-use super::load::{Shared, nearest, read};
+use super::load::{self, Shared, nearest};
+use super::numbers::clean;
 
 /// Key and sentence.
 type Found = (String, String);
 
 /// Puts what is shared in its place.
 pub(super) fn resolve(definition: &mut Definition, shared: &Shared) -> Result<(), Found> {
-    let mut tables = BTreeMap::new();
-    for (name, text) in shared {
-        let file = format!("carriers/_shared/{name}.toml");
-        let table: SharedCodes = read(&file, text).map_err(|problems| {
-            let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            ("codes".to_owned(), format!("the shared table {name:?} cannot be read: {told}"))
-        })?;
-        tables.insert(name.as_str(), table.codes);
-    }
-    let of = |name: &str| tables.get(name).map(Vec::as_slice);
-    let lookups = std::mem::take(&mut definition.codes);
-    definition.codes = resolve_includes(lookups, &of).map_err(|message| ("codes".to_owned(), message))?;
-    Ok(())
+    answer::check::resolve(definition, &|name| {
+        let Some(text) = shared.get(name) else {
+            let near = nearest(name, shared.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
+            return Err(format!("there is no shared file _shared/{name}.toml{hint}"));
+        };
+        load::read(&format!("_shared/{name}.toml"), text).map_err(|problems| problems[0].to_string())
+    })
 }
 
 /// Collects everything that is wrong.
@@ -38,7 +33,7 @@ pub(super) fn check(definition: &Definition, problems: &mut Vec<Found>) {
     limits(definition, &mut tell);
     auth(definition, &mut tell);
     names(definition, &mut tell);
-    batch(definition, &mut tell);
+    answer::check::check(definition, &mut tell);
 }
 
 type Tell<'t> = dyn FnMut(String, String) + 't;
@@ -81,7 +76,7 @@ fn numbers(definition: &Definition, tell: &mut Tell<'_>) {
             tell(key("part"), "the pattern has no such group".into());
         }
         for example in &format.examples {
-            match format.regex.0.captures(example) {
+            match format.regex.0.captures(&clean(definition, example)) {
                 None => tell(key("examples"), format!("{example:?} does not match the pattern")),
                 Some(groups) if !format.checksum.0.is_empty() && !checksum::holds(&format.checksum, &groups) => {
                     tell(key("examples"), format!("the check character of {example:?} is wrong"));
@@ -142,16 +137,6 @@ fn auth(definition: &Definition, tell: &mut Tell<'_>) {
     }
     if auth.kind != AuthKind::Basic && (auth.user.is_some() || auth.password.is_some()) {
         tell("auth.user".into(), "user and password go with kind = \"basic\"".into());
-    }
-}
-
-fn batch(definition: &Definition, tell: &mut Tell<'_>) {
-    let several = definition.limits.values().any(|limits| limits.numbers_per_call > 1);
-    if several && !definition.answer.echo {
-        tell("answer.echo".into(), "an answer that names no number goes with numbers_per_call = 1 only".into());
-    }
-    if definition.answer.echo && definition.answer.number.is_none() {
-        tell("answer.number".into(), "where a parcel names its number; echo = false when it does not".into());
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::carrier::expr::{Condition, Source};
 
+pub mod check;
 pub mod codes;
 pub mod outcome;
 pub mod parcel;

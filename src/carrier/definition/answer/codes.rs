@@ -282,38 +282,6 @@ impl TextRule {
     }
 }
 
-/// Puts the look-ups of shared files in the place of their includes. A shared look-up without `on` or `when` of its
-/// own takes those of the include; `of` is the include's.
-pub fn resolve_includes<'s>(
-    lookups: Vec<CodeLookup>,
-    shared: &dyn Fn(&str) -> Option<&'s [CodeLookup]>,
-) -> Result<Vec<CodeLookup>, String> {
-    let mut all = Vec::with_capacity(lookups.len());
-    for lookup in lookups {
-        let LookupBody::Include(name) = &lookup.body else {
-            all.push(lookup);
-            continue;
-        };
-        let included = shared(name).ok_or_else(|| format!("there is no shared file {name:?} to include"))?;
-        for inner in included {
-            if matches!(inner.body, LookupBody::Include(_)) {
-                return Err(format!("the shared file {name:?} includes another one: that ends here"));
-            }
-            if lookup.when.is_some() && inner.when.is_some() {
-                return Err(format!("both the include of {name:?} and a look-up in it have a `when`"));
-            }
-            all.push(CodeLookup {
-                of: lookup.of,
-                on: inner.on.clone().or_else(|| lookup.on.clone()),
-                when: inner.when.clone().or_else(|| lookup.when.clone()),
-                body: inner.body.clone(),
-                reads_outside: inner.reads_outside || lookup.reads_outside,
-            });
-        }
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
