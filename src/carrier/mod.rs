@@ -7,11 +7,13 @@
 //! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
 //! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
+//! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
 //! | `request` | the call and the token call |
 //! | [`auth`] | the token in an answer |
 //! | `country` | countries as carriers write them |
 
+pub mod answer;
 pub mod auth;
 mod builtin;
 pub mod call;
@@ -23,8 +25,11 @@ pub mod load;
 pub mod numbers;
 pub mod registry;
 mod request;
+#[cfg(test)]
+mod tests;
 mod validate;
 
+pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter, normalize};
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};

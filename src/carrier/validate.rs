@@ -3,17 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::checksum;
+use super::definition::answer;
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
 use super::expr::Template;
-use super::load::{Shared, nearest};
+use super::load::{self, Shared, nearest};
+use super::numbers::clean;
 
 /// Key and sentence.
 type Found = (String, String);
 
 /// Puts what is shared in its place.
-pub(super) fn resolve(_definition: &mut Definition, _shared: &Shared) -> Result<(), Found> {
-    Ok(())
+pub(super) fn resolve(definition: &mut Definition, shared: &Shared) -> Result<(), Found> {
+    answer::check::resolve(definition, &|name| {
+        let Some(text) = shared.get(name) else {
+            let near = nearest(name, shared.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
+            return Err(format!("there is no shared file _shared/{name}.toml{hint}"));
+        };
+        load::read(&format!("_shared/{name}.toml"), text).map_err(|problems| problems[0].to_string())
+    })
 }
 
 /// Collects everything that is wrong.
@@ -24,6 +33,7 @@ pub(super) fn check(definition: &Definition, problems: &mut Vec<Found>) {
     limits(definition, &mut tell);
     auth(definition, &mut tell);
     names(definition, &mut tell);
+    answer::check::check(definition, &mut tell);
 }
 
 type Tell<'t> = dyn FnMut(String, String) + 't;
@@ -66,7 +76,7 @@ fn numbers(definition: &Definition, tell: &mut Tell<'_>) {
             tell(key("part"), "the pattern has no such group".into());
         }
         for example in &format.examples {
-            match format.regex.0.captures(example) {
+            match format.regex.0.captures(&clean(definition, example)) {
                 None => tell(key("examples"), format!("{example:?} does not match the pattern")),
                 Some(groups) if !format.checksum.0.is_empty() && !checksum::holds(&format.checksum, &groups) => {
                     tell(key("examples"), format!("the check character of {example:?} is wrong"));

@@ -1,4 +1,5 @@
 //! Whole-daemon tests against real Redis and the simulator: one binary, one link.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod carriers;
 mod support;

@@ -1,0 +1,426 @@
+//! Reads what a carrier sends back: from bytes to one observation for each number that was asked.
+//!
+//! ```text
+//! bytes ─▶ body (charset, JSON or XML) ─▶ outcome of the call ─▶ parcels, matched by number ─▶ outcome of each
+//!       ─▶ digest (unchanged?) ─▶ mapping: fields, events, times, codes
+//! ```
+//! Nothing here fails or panics, whatever the bytes are: what cannot be read is `drifted`.
+
+mod body;
+mod carrier;
+mod codes;
+mod digest;
+mod fields;
+mod mapping;
+mod outcome;
+mod text;
+mod time;
+mod trace;
+mod xml;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::body::Body;
+use self::mapping::Mapper;
+use self::outcome::{Seen, Verdict, by_http, by_rules};
+use self::trace::Trace;
+use super::call::{CallItem, RawAnswer};
+use super::definition::Definition;
+use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
+use super::expr::Scope;
+use crate::model::{Observation, PollOutcome};
+
+pub use self::carrier::normalize;
+pub use self::outcome::{RetryAfter, retry_after};
+pub use self::time::{Reading, iso, loose_offset, written};
+pub use self::trace::{TraceLine, Tried};
+
+/// What one answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How the call ended.
+    pub call: PollOutcome,
+    /// The carrier's words for the operator.
+    pub message: Option<String>,
+    /// When the carrier wants to be asked again.
+    pub retry_after: Option<RetryAfter>,
+    /// One bad number spoilt the call: ask again in halves. Nothing is known of any of the numbers.
+    pub split: bool,
+    /// The token was refused: drop it and try once more.
+    pub token_refused: bool,
+    /// Every number that was asked, once each, in the order in which they were asked.
+    pub parcels: Vec<ParcelAnswer>,
+}
+
+/// What one answer says of one number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParcelAnswer {
+    /// As it was asked.
+    pub number: String,
+    /// How its poll ended.
+    pub outcome: PollOutcome,
+    /// The carrier's words for the operator.
+    pub message: Option<String>,
+    /// The answer says what the newest one said: there is no observation.
+    pub unchanged: bool,
+    /// What it says, with outcome `ok`, unless unchanged.
+    pub observation: Option<Observation>,
+}
+
+impl ParcelAnswer {
+    fn without(number: &str, outcome: PollOutcome, message: Option<String>) -> Self {
+        Self { number: number.to_owned(), outcome, message, unchanged: false, observation: None }
+    }
+}
+
+/// The answer of a token call as JSON, and what the rules say of it, where one holds. Text that is not of the
+/// format is handed on as text: some logins answer with the bare token.
+pub(super) fn read_token_answer(
+    format: Format,
+    rules: &[OutcomeRule],
+    response: &RawAnswer,
+) -> (Value, Option<(PollOutcome, Option<String>)>) {
+    let text = body::text_of(&response.body, response.header("content-type"));
+    let body = body::read(&AnswerSpec { format, ..AnswerSpec::default() }, &text);
+    let root = match &body {
+        Body::Read(value) => value.clone(),
+        _ => Value::from(text.trim()),
+    };
+    let http = outcome::http_value(response);
+    let scope = Scope::new().with("root", &root).with("http", &http).focus(&root);
+    let all = || text.to_string();
+    let seen = Seen { status: response.status, body: &body, text: &all, scope: &scope };
+    let verdict = by_rules(rules, &seen).map(|verdict| (verdict.outcome, verdict.message));
+    (root, verdict)
+}
+
+/// The half of a carrier that reads answers.
+#[derive(Clone, Copy)]
+pub struct AnswerReader<'a> {
+    /// The carrier's definition.
+    pub definition: &'a Definition,
+    /// Hash of the definition: another one reads the same bytes anew.
+    pub version: u64,
+    /// The carrier's form of a number; nothing when it is none of its numbers.
+    pub normalise: &'a dyn Fn(&str) -> Option<String>,
+    /// The carrier's page for the public, for answers that name none.
+    pub public_url: &'a dyn Fn(&CallItem) -> Option<String>,
+}
+
+/// What `wismo normalize` prints is made of this.
+#[derive(Debug, Clone)]
+pub struct Normalized {
+    /// The answer as the daemon would read it.
+    pub answer: Answer,
+    /// Why; empty unless asked for.
+    pub explain: Vec<TraceLine>,
+}
+
+impl AnswerReader<'_> {
+    /// Reads an answer to a call that asked for these numbers.
+    pub fn read(&self, items: &[CallItem], response: &RawAnswer) -> Answer {
+        let text = body::text_of(&response.body, response.header("content-type"));
+        let body = body::read(&self.definition.answer, &text);
+        self.judge(items, response, &body, &text, &mut Trace::off())
+    }
+
+    /// Reads an answer for people: without numbers, every number that the answer names is taken as asked.
+    pub fn normalize(&self, numbers: &[String], response: &RawAnswer, explain: bool) -> Normalized {
+        let text = body::text_of(&response.body, response.header("content-type"));
+        let body = body::read(&self.definition.answer, &text);
+        let numbers = if numbers.is_empty() { self.named_numbers(response, &body) } else { numbers.to_vec() };
+        let items: Vec<CallItem> =
+            numbers.into_iter().map(|number| CallItem { number, ..CallItem::default() }).collect();
+        let mut trace = if explain { Trace::on() } else { Trace::off() };
+        let answer = self.judge(&items, response, &body, &text, &mut trace);
+        Normalized { answer, explain: trace.into_lines() }
+    }
+
+    /// The numbers that an answer names, each once; the empty number where it holds one parcel and names none.
+    fn named_numbers(&self, response: &RawAnswer, body: &Body) -> Vec<String> {
+        let spec = &self.definition.answer;
+        if !spec.echo {
+            return vec![String::new()];
+        }
+        let (http, none) = (outcome::http_value(response), Value::from(""));
+        let scope = Scope::new().with("root", body.value()).with("http", &http).with("number", &none);
+        let list = self.parcel_list(&scope, body.value());
+        let mut seen = HashSet::new();
+        let nodes = mapping::list_of(&list);
+        let lone = nodes.len() == 1;
+        let named = nodes.into_iter().filter_map(|node| match self.echo(&scope, node) {
+            Some(echo) => Some(echo),
+            None => (lone && spec.single).then(String::new),
+        });
+        named.filter(|number| seen.insert(number.clone())).collect()
+    }
+
+    fn judge(&self, items: &[CallItem], response: &RawAnswer, body: &Body, text: &str, trace: &mut Trace) -> Answer {
+        let mut dropped =
+            body.value().clone_if(self.definition.drops.paths.iter().any(|path| path.starts_with("root.")));
+        if let Some(root) = &mut dropped {
+            for path in self.definition.drops.paths.iter().filter_map(|path| path.strip_prefix("root.")) {
+                drop_path(root, path);
+            }
+        }
+        let root = dropped.as_ref().unwrap_or_else(|| body.value());
+        let http = outcome::http_value(response);
+        let number = Value::from(items.first().map_or("", |item| item.number.as_str()));
+        let numbers: Value = items.iter().map(|item| item.number.as_str()).collect();
+        let scope = Scope::new()
+            .with("root", root)
+            .with("http", &http)
+            .with("number", &number)
+            .with("numbers", &numbers)
+            .focus(root);
+        let all = || text.to_owned();
+        let seen = Seen { status: response.status, body, text: &all, scope: &scope };
+        let verdict =
+            by_rules(&self.definition.outcome, &seen).unwrap_or_else(|| by_http(response.status, body, items.len()));
+        trace.line("outcome", Some(&rule_name("outcome", &verdict)), || Value::from(verdict.outcome.name()));
+        let parcels = if verdict.outcome == PollOutcome::Ok {
+            let call = Call { response, body, scope: &scope, root };
+            self.parcels(items, &call, trace)
+        } else {
+            return self.failed(items, response, verdict);
+        };
+        let mut answer = Answer {
+            call: PollOutcome::Ok,
+            message: verdict.message,
+            retry_after: None,
+            split: false,
+            token_refused: false,
+            parcels,
+        };
+        self.lift(&mut answer, response);
+        answer
+    }
+
+    /// A call that failed as a whole.
+    fn failed(&self, items: &[CallItem], response: &RawAnswer, verdict: Verdict) -> Answer {
+        let several = items.len() > 1;
+        let about_numbers = matches!(verdict.outcome, PollOutcome::InvalidNumber | PollOutcome::NotFound);
+        // Whom a refusal of several numbers means is not known: nobody is accused for another.
+        let split = several
+            && (verdict.split
+                || verdict.outcome == PollOutcome::InvalidNumber
+                || (self.definition.batch.split && about_numbers));
+        let each = if split && about_numbers { PollOutcome::CarrierFault } else { verdict.outcome };
+        Answer {
+            call: verdict.outcome,
+            retry_after: retry_after(&response.headers),
+            split,
+            token_refused: verdict.outcome == PollOutcome::AuthFailed && verdict.refresh,
+            parcels: items
+                .iter()
+                .map(|item| ParcelAnswer::without(&item.number, each, verdict.message.clone()))
+                .collect(),
+            message: verdict.message,
+        }
+    }
+
+    /// An account's trouble that only the items tell is the call's trouble, when all of them tell it.
+    fn lift(&self, answer: &mut Answer, response: &RawAnswer) {
+        let Some(first) = answer.parcels.first() else { return };
+        let outcome = first.outcome;
+        let account = matches!(outcome, PollOutcome::AuthFailed | PollOutcome::Throttled);
+        if account && answer.parcels.iter().all(|parcel| parcel.outcome == outcome) {
+            answer.message = answer.message.take().or_else(|| first.message.clone());
+            answer.call = outcome;
+            answer.retry_after = retry_after(&response.headers);
+        }
+    }
+
+    fn parcel_list<'s>(&self, scope: &'s Scope<'_>, root: &'s Value) -> std::borrow::Cow<'s, Value> {
+        match &self.definition.answer.parcels {
+            Some(source) => source.eval(scope).unwrap_or(std::borrow::Cow::Owned(Value::Null)),
+            None => std::borrow::Cow::Borrowed(root),
+        }
+    }
+
+    /// The number that a parcel names, in the carrier's form.
+    fn echo(&self, scope: &Scope<'_>, node: &Value) -> Option<String> {
+        let inner = scope.inside().with("p", node).focus(node);
+        let raw = self.definition.answer.number.as_ref()?.text(&inner)?;
+        let raw = raw.trim();
+        (!raw.is_empty() && raw.len() <= 100).then(|| (self.normalise)(raw).unwrap_or_else(|| raw.to_ascii_uppercase()))
+    }
+
+    fn parcels(&self, items: &[CallItem], call: &Call<'_>, trace: &mut Trace) -> Vec<ParcelAnswer> {
+        let spec = &self.definition.answer;
+        if !spec.echo && items.len() > 1 {
+            let message = Some("the answer names no number, so one call can ask for one only".to_owned());
+            let drifted = |item: &CallItem| ParcelAnswer::without(&item.number, PollOutcome::Drifted, message.clone());
+            return items.iter().map(drifted).collect();
+        }
+        let list = self.parcel_list(call.scope, call.root);
+        let nodes = mapping::list_of(&list);
+        let echoes: Vec<Option<String>> =
+            nodes.iter().map(|node| if spec.echo { self.echo(call.scope, node) } else { None }).collect();
+        let lone = items.len() == 1 && (!spec.echo || (spec.single && nodes.len() == 1 && echoes[0].is_none()));
+        let mut parcels = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate() {
+            let own: Vec<&Value> = nodes
+                .iter()
+                .zip(&echoes)
+                .filter(|(_, echo)| lone || echo.as_deref().is_some_and(|echo| self.same(echo, &item.number)))
+                .map(|(node, _)| *node)
+                .collect();
+            let outer = trace.nested(|| format!("parcels[{at}]."));
+            parcels.push(self.best(item, &own, call, trace));
+            trace.restore(outer);
+        }
+        parcels
+    }
+
+    fn same(&self, echo: &str, asked: &str) -> bool {
+        echo == asked || (self.normalise)(asked).is_some_and(|asked| asked == echo)
+    }
+
+    /// Of several nodes with one number (numbers are used again), the one that is read and has the newest event.
+    fn best(&self, item: &CallItem, nodes: &[&Value], call: &Call<'_>, trace: &mut Trace) -> ParcelAnswer {
+        let Some((first, more)) = nodes.split_first() else {
+            let outcome = match self.definition.answer.missing {
+                Missing::NotFound => PollOutcome::NotFound,
+                Missing::Drifted => PollOutcome::Drifted,
+            };
+            trace.line("outcome", Some(&"answer.missing"), || Value::from(outcome.name()));
+            let message = (outcome == PollOutcome::Drifted).then(|| "the answer does not hold this number".to_owned());
+            return ParcelAnswer::without(&item.number, outcome, message);
+        };
+        if more.is_empty() {
+            return self.parcel(item, first, item.known_digest, call, trace);
+        }
+        // Which one is newest shows only when all are mapped.
+        let mut best: Option<ParcelAnswer> = None;
+        for node in nodes {
+            let next = self.parcel(item, node, None, call, trace);
+            if best.as_ref().is_none_or(|best| is_better(&next, best)) {
+                best = Some(next);
+            }
+        }
+        let mut best = best.unwrap_or_else(|| ParcelAnswer::without(&item.number, PollOutcome::Drifted, None));
+        if let Some(observation) = &best.observation
+            && item.known_digest == Some(observation.digest)
+        {
+            best.unchanged = true;
+            best.observation = None;
+        }
+        best
+    }
+
+    fn parcel(
+        &self,
+        item: &CallItem,
+        node: &Value,
+        known: Option<u64>,
+        call: &Call<'_>,
+        trace: &mut Trace,
+    ) -> ParcelAnswer {
+        let mut kept = node.clone_if(!self.definition.drops.paths.is_empty());
+        if let Some(node) = &mut kept {
+            self.definition
+                .drops
+                .paths
+                .iter()
+                .for_each(|path| drop_path(node, path.strip_prefix("p.").unwrap_or(path)));
+        }
+        let node = kept.as_ref().unwrap_or(node);
+        let number = Value::from(item.number.as_str());
+        let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
+        let text = || node.to_string();
+        let seen = Seen { status: call.response.status, body: call.body, text: &text, scope: &scope };
+        if let Some(verdict) = by_rules(&self.definition.item_outcome, &seen) {
+            trace.line("outcome", Some(&rule_name("item_outcome", &verdict)), || Value::from(verdict.outcome.name()));
+            if verdict.outcome != PollOutcome::Ok {
+                return ParcelAnswer::without(&item.number, verdict.outcome, verdict.message);
+            }
+        } else {
+            trace.line("outcome", None, || Value::from("ok"));
+        }
+        let digest = self.digest(node, call);
+        if known == Some(digest) {
+            let unchanged = ParcelAnswer::without(&item.number, PollOutcome::Ok, None);
+            return ParcelAnswer { unchanged: true, ..unchanged };
+        }
+        let zone = self.definition.zone.as_ref().map(|zone| &zone.zone);
+        let mapper = Mapper { map: &self.definition.map, codes: &self.definition.codes, zone };
+        match mapper.observe(&scope, call.response.observed_at, digest, trace) {
+            Ok(mut observation) => {
+                let page = &mut observation.facts.public_url;
+                if page.is_none() && !item.number.is_empty() {
+                    *page = (self.public_url)(item).and_then(|url| text::web_url(&url));
+                }
+                let told = ParcelAnswer::without(&item.number, PollOutcome::Ok, None);
+                ParcelAnswer { observation: Some(observation), ..told }
+            }
+            Err(problem) => ParcelAnswer::without(&item.number, PollOutcome::Drifted, Some(problem)),
+        }
+    }
+
+    fn digest(&self, node: &Value, call: &Call<'_>) -> u64 {
+        let outside =
+            self.definition.map.reads_outside || self.definition.codes.iter().any(|lookup| lookup.reads_outside);
+        if outside { digest::of(self.version, &[node, call.root]) } else { digest::of(self.version, &[node]) }
+    }
+}
+
+/// What the parcels of one answer share.
+struct Call<'a> {
+    response: &'a RawAnswer,
+    body: &'a Body,
+    scope: &'a Scope<'a>,
+    root: &'a Value,
+}
+
+fn is_better(next: &ParcelAnswer, best: &ParcelAnswer) -> bool {
+    let newest = |parcel: &ParcelAnswer| -> Option<(Option<Timestamp>, Option<jiff::civil::Date>)> {
+        let last = parcel.observation.as_ref()?.events.iter().rev().find(|event| event.time.local.is_some());
+        Some(last.map_or((None, None), |event| (event.time.utc, event.time.local.map(crate::model::Local::date))))
+    };
+    match (newest(next), newest(best)) {
+        (Some(_), None) => true,
+        (Some((Some(a), _)), Some((Some(b), _))) => a > b,
+        (Some((_, a)), Some((_, b))) => a > b,
+        (None, _) => false,
+    }
+}
+
+fn rule_name(list: &str, verdict: &Verdict) -> String {
+    verdict.rule.map_or_else(|| "http".to_owned(), |at| format!("{list}[{at}]"))
+}
+
+trait CloneIf: Sized {
+    fn clone_if(&self, yes: bool) -> Option<Self>;
+}
+
+impl CloneIf for Value {
+    fn clone_if(&self, yes: bool) -> Option<Self> {
+        yes.then(|| self.clone())
+    }
+}
+
+/// Takes what stands at a dotted path out; lists on the way are walked through.
+fn drop_path(value: &mut Value, path: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_path(item, path)),
+        Value::Object(fields) => match path.split_once('.') {
+            Some((key, rest)) => {
+                if let Some(inner) = fields.get_mut(key) {
+                    drop_path(inner, rest);
+                }
+            }
+            None => {
+                fields.remove(path);
+            }
+        },
+        _ => {}
+    }
+}

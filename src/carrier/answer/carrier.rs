@@ -1,0 +1,50 @@
+//! What a [`Carrier`] does with answers.
+
+use jiff::Timestamp;
+
+use super::{Answer, AnswerReader, Normalized};
+use crate::carrier::call::{CallItem, RawAnswer};
+use crate::carrier::numbers::Hints;
+use crate::carrier::registry::Carrier;
+
+impl Carrier {
+    /// Reads an answer to a call that asked for these items: each exactly once, in their order. It never fails and
+    /// never panics; what cannot be read is `drifted`.
+    pub fn read_answer(&self, items: &[CallItem], response: &RawAnswer) -> Answer {
+        self.with_reader(|reader| reader.read(items, response))
+    }
+
+    /// Reads an answer for people. Without numbers, every number that the answer names is taken as asked.
+    pub fn normalize(&self, numbers: &[String], response: &RawAnswer, explain: bool) -> Normalized {
+        let asked: Vec<String> =
+            numbers.iter().map(|raw| self.normalise(raw).unwrap_or_else(|_| raw.trim().to_owned())).collect();
+        self.with_reader(|reader| reader.normalize(&asked, response, explain))
+    }
+
+    fn with_reader<T>(&self, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {
+        let normalise = |raw: &str| self.normalise(raw).ok();
+        let page = |item: &CallItem| {
+            let hints = Hints { inputs: item.inputs.clone(), ..Hints::default() };
+            self.public_url(&item.number, &hints)
+        };
+        let reader = AnswerReader {
+            definition: self.definition(),
+            version: self.version(),
+            normalise: &normalise,
+            public_url: &page,
+        };
+        run(reader)
+    }
+}
+
+/// What `wismo normalize` makes of a raw answer.
+pub fn normalize(
+    carrier: &Carrier,
+    numbers: &[String],
+    status: u16,
+    body: Vec<u8>,
+    observed_at: Timestamp,
+    explain: bool,
+) -> Normalized {
+    carrier.normalize(numbers, &RawAnswer { status, headers: Vec::new(), body, observed_at }, explain)
+}

@@ -1,0 +1,153 @@
+//! Looks a carrier's codes and texts up. What no table knows is unmapped, and moves nothing.
+
+use super::text::{SHORT, clean};
+use super::trace::Tried;
+use crate::carrier::definition::answer::codes::{CodeEntry, CodeLookup, LookupBody, LookupOf};
+use crate::carrier::expr::{Scope, Source, fold};
+use crate::model::Meaning;
+
+/// What the look-ups found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The meaning; nothing: unmapped.
+    pub meaning: Option<Meaning>,
+    /// The entry that hit: `codes[1] DR1`.
+    pub hit: Option<String>,
+    /// What was tried; filled only when asked for.
+    pub tried: Vec<Tried>,
+}
+
+/// Tries the look-ups that serve `what`, in order; the first that hits wins. A look-up without a source of its own
+/// is asked for what `usual` gives.
+pub fn look_up(
+    lookups: &[CodeLookup],
+    what: LookupOf,
+    usual: Option<&Source>,
+    scope: &Scope<'_>,
+    explain: bool,
+) -> Found {
+    let mut found = Found::default();
+    for (at, lookup) in lookups.iter().enumerate().filter(|(_, lookup)| lookup.of.serves(what)) {
+        if lookup.when.as_ref().is_some_and(|when| !when.holds(scope)) {
+            continue;
+        }
+        let Some(source) = lookup.on.as_ref().or(usual) else { continue };
+        let value = source.text(scope);
+        let hit = value.as_ref().and_then(|value| hit(&lookup.body, value, scope));
+        if explain {
+            let value = value.as_ref().and_then(|value| clean(value, SHORT));
+            found.tried.push(Tried { lookup: at, on: source.to_string(), value, hit: hit.is_some() });
+        }
+        if let Some((meaning, entry)) = hit {
+            found.meaning = Some(meaning);
+            found.hit = explain.then(|| format!("codes[{at}] {entry}"));
+            break;
+        }
+    }
+    found
+}
+
+fn hit<'l>(body: &'l LookupBody, value: &str, scope: &Scope<'_>) -> Option<(Meaning, &'l str)> {
+    let value = value.trim();
+    match body {
+        LookupBody::Table(table) => {
+            let (code, entry) = table.get_key_value(value)?;
+            Some((decide(entry, scope)?, code))
+        }
+        LookupBody::Integers(table) => Some((decide(table.get(&integer(value)?)?, scope)?, "by number")),
+        LookupBody::Text(rules) => {
+            let folded = fold(value);
+            rules.iter().filter(|rule| rule.fits(&folded)).find_map(|rule| {
+                let words = rule.contains.iter().find(|word| folded.contains(word.as_str())).or(rule.all.first());
+                Some((decide(&rule.is, scope)?, words.map_or("", String::as_str)))
+            })
+        }
+        // Includes are replaced when a definition is loaded; one that is left knows nothing.
+        LookupBody::Include(_) => None,
+    }
+}
+
+/// Digits only: `+3` and ` 3` of a carrier are something that its documents do not name.
+fn integer(value: &str) -> Option<i64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then(|| value.parse().ok())?
+}
+
+fn decide(entry: &CodeEntry, scope: &Scope<'_>) -> Option<Meaning> {
+    let case = entry.cases.iter().find(|(when, _)| when.holds(scope)).map(|(_, meaning)| *meaning);
+    case.or(entry.otherwise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rule, Substatus};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const LOOKUPS: &str = r#"
+        [[codes]]
+        on = "e.label"
+        text = [{ contains = ["incident", "avarie"], without = ["sans incident"], is = "on_hold" }]
+        [[codes]]
+        on = "e.detail"
+        as = "integer"
+        table = { "003" = "label_created", "011" = "delivered" }
+        [[codes]]
+        on = "e.code"
+        when = "p.live"
+        [codes.table]
+        AG1 = [{ when = "p.type == 'A2P'", is = "at_pickup_point" }, "at_post_office"]
+        RV = "revoke"
+        SMS = "note"
+        ODD = [{ when = "p.never", is = "lost" }]
+    "#;
+
+    #[derive(serde::Deserialize)]
+    struct Codes {
+        codes: Vec<CodeLookup>,
+    }
+
+    fn meaning(p: &Value, e: &Value) -> Option<Meaning> {
+        let codes: Codes = toml::from_str(LOOKUPS).unwrap();
+        let scope = Scope::new().with("p", p).with("e", e).focus(e);
+        look_up(&codes.codes, LookupOf::Event, None, &scope, true).meaning
+    }
+
+    const fn moves(substatus: Substatus) -> Option<Meaning> {
+        Some(Meaning::Moves(substatus, Rule::Plain))
+    }
+
+    #[test]
+    fn the_first_hit_wins() {
+        let p = json!({"live": true});
+        for (e, expected) in [
+            (json!({"label": "Incident sur le colis", "detail": "003"}), moves(Substatus::OnHold)),
+            (json!({"label": "Livré sans INCIDENT", "detail": "11"}), moves(Substatus::Delivered)),
+            (json!({"detail": 3, "code": "SMS"}), moves(Substatus::LabelCreated)),
+            (json!({"detail": "999", "code": "SMS"}), Some(Meaning::Note)),
+            (json!({"code": "RV"}), Some(Meaning::Moves(Substatus::InTransit, Rule::Revoke))),
+            (json!({"code": "AG1"}), moves(Substatus::AtPostOffice)),
+            (json!({"code": "ODD"}), None),
+            (json!({"code": "ag1"}), None),
+        ] {
+            assert_eq!(meaning(&p, &e), expected, "{e}");
+        }
+        assert_eq!(
+            meaning(&json!({"live": true, "type": "A2P"}), &json!({"code": "AG1"})),
+            moves(Substatus::AtPickupPoint)
+        );
+        assert_eq!(meaning(&json!({}), &json!({"code": "AG1"})), None, "the guard does not hold");
+    }
+
+    proptest! {
+        #[test]
+        fn an_unknown_code_never_gives_a_status(code in "\\PC{0,12}", detail in "\\PC{0,6}") {
+            let known = matches!(code.trim(), "AG1" | "RV" | "SMS" | "ODD");
+            let detail_known = integer(detail.trim()).is_some_and(|n| n == 3 || n == 11);
+            prop_assume!(!known && !detail_known);
+            let e = json!({"code": code, "detail": detail, "label": "nothing that we know"});
+            prop_assert_eq!(meaning(&json!({"live": true}), &e), None);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a parcel was read as it was: `wismo normalize --explain`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One step: which field, from which source, which value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TraceLine {
+    /// The field: `outcome`, `parcels[0].service`, `parcels[0].events[2].time`.
+    pub field: String,
+    /// The source, the rule or the table that gave it; nothing where none did.
+    pub source: Option<String>,
+    /// What it gave.
+    pub value: Value,
+    /// For meanings: the look-ups that were tried, in order; the last one hit if `value` is not `unmapped`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+}
+
+/// One look-up that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tried {
+    /// Its place among the definition's `[[codes]]`, from 0.
+    pub lookup: usize,
+    /// The source that it looked up.
+    pub on: String,
+    /// What that gave; nothing: absent.
+    pub value: Option<String>,
+    /// Whether it hit.
+    pub hit: bool,
+}
+
+/// Collects steps, or does nothing at no cost.
+#[derive(Debug, Default)]
+pub struct Trace {
+    lines: Option<Vec<TraceLine>>,
+    prefix: String,
+}
+
+impl Trace {
+    /// One that collects.
+    pub fn on() -> Self {
+        Self { lines: Some(Vec::new()), prefix: String::new() }
+    }
+
+    /// One that does not.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Whether it collects.
+    pub fn is_on(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// What the fields that follow belong to, added to what they belonged to before, which is given back.
+    pub fn nested(&mut self, prefix: impl FnOnce() -> String) -> usize {
+        let before = self.prefix.len();
+        if self.is_on() {
+            self.prefix.push_str(&prefix());
+        }
+        before
+    }
+
+    /// Ends what [`Trace::nested`] began.
+    pub fn restore(&mut self, before: usize) {
+        self.prefix.truncate(before);
+    }
+
+    /// Adds a step.
+    pub fn line(&mut self, field: &str, source: Option<&dyn std::fmt::Display>, value: impl FnOnce() -> Value) {
+        self.meaning(field, source, value, Vec::new);
+    }
+
+    /// Adds the step that gave a meaning.
+    pub fn meaning(
+        &mut self,
+        field: &str,
+        source: Option<&dyn std::fmt::Display>,
+        value: impl FnOnce() -> Value,
+        tried: impl FnOnce() -> Vec<Tried>,
+    ) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(TraceLine {
+                field: format!("{}{field}", self.prefix),
+                source: source.map(ToString::to_string),
+                value: value(),
+                tried: tried(),
+            });
+        }
+    }
+
+    /// The steps.
+    pub fn into_lines(self) -> Vec<TraceLine> {
+        self.lines.unwrap_or_default()
+    }
+}

@@ -1,0 +1,122 @@
+//! XML becomes JSON by one rule, so that one expression language reads both.
+//!
+//! Local names (no prefix) with `-` and `.` turned into `_`; attributes `_name`; text `_text`, or the bare string
+//! where an element has nothing else; nodes named in `lists` and repeated ones are lists. The document element is
+//! a key of the root: `root.Envelope.Body`. Attributes of the schema-instance namespace (`nil`, `type`) are dropped.
+
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// Elements nested deeper than this are refused: no carrier does it, and recursion has to end.
+pub const MAX_DEPTH: usize = 96;
+/// More nodes than this are refused before they take memory.
+const MAX_NODES: u32 = 400_000;
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// Why a text is no XML that we read.
+#[derive(Debug, Error)]
+pub enum XmlProblem {
+    /// It is not well-formed, is too large, or brings a DTD.
+    #[error("not readable as XML: {0}")]
+    Syntax(#[from] roxmltree::Error),
+    /// Nested too deeply.
+    #[error("XML nested deeper than {MAX_DEPTH} elements")]
+    TooDeep,
+}
+
+/// The JSON form of an XML document. Elements named in `lists` are lists even when they stand alone.
+pub fn to_json(text: &str, lists: &[String]) -> Result<Value, XmlProblem> {
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options)?;
+    let root = document.root_element();
+    let mut top = Map::new();
+    insert(&mut top, name_of(root.tag_name().name()), element(root, lists, 1)?, lists);
+    Ok(Value::Object(top))
+}
+
+fn element(node: Node<'_, '_>, lists: &[String], depth: usize) -> Result<Value, XmlProblem> {
+    if depth > MAX_DEPTH {
+        return Err(XmlProblem::TooDeep);
+    }
+    let mut fields = Map::new();
+    for attribute in node.attributes().filter(|a| a.namespace() != Some(SCHEMA_INSTANCE)) {
+        fields.insert(format!("_{}", name_of(attribute.name())), Value::String(attribute.value().to_owned()));
+    }
+    let mut text = String::new();
+    for child in node.children() {
+        if child.is_element() {
+            insert(&mut fields, name_of(child.tag_name().name()), element(child, lists, depth + 1)?, lists);
+        } else if child.is_text() {
+            text.push_str(child.text().unwrap_or_default());
+        }
+    }
+    let text = text.trim();
+    if fields.is_empty() {
+        return Ok(Value::String(text.to_owned()));
+    }
+    if !text.is_empty() {
+        fields.insert("_text".to_owned(), Value::String(text.to_owned()));
+    }
+    Ok(Value::Object(fields))
+}
+
+fn name_of(local: &str) -> String {
+    local.replace(['-', '.'], "_")
+}
+
+fn insert(fields: &mut Map<String, Value>, name: String, value: Value, lists: &[String]) {
+    match fields.get_mut(&name) {
+        Some(Value::Array(several)) => several.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+        None if lists.contains(&name) => {
+            fields.insert(name, Value::Array(vec![value]));
+        }
+        None => {
+            fields.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn one_rule_makes_json_of_xml() {
+        let text = r#"<?xml version="1.0"?><s:Envelope xmlns:s="urn:x" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+            <s:Body><a-b id="7">text</a-b><row><x.y>1</x.y></row><row/><only xsi:nil="true"/><one>z</one></s:Body></s:Envelope>"#;
+        let json = to_json(text, &["one".to_owned()]).unwrap();
+        assert_eq!(
+            json,
+            json!({"Envelope": {"Body": {
+                "a_b": {"_id": "7", "_text": "text"},
+                "row": [{"x_y": "1"}, ""],
+                "only": "",
+                "one": ["z"],
+            }}})
+        );
+    }
+
+    #[test]
+    fn cdata_and_entities_are_text() {
+        assert_eq!(to_json("<a><![CDATA[<b>]]> &amp; c</a>", &[]).unwrap(), json!({"a": "<b> & c"}));
+    }
+
+    #[test]
+    fn a_dtd_is_refused() {
+        let bomb = r#"<!DOCTYPE a [<!ENTITY x "xxxxxxxx"><!ENTITY y "&x;&x;">]><a>&y;</a>"#;
+        assert!(to_json(bomb, &[]).is_err());
+    }
+
+    #[test]
+    fn depth_is_capped_without_recursion() {
+        for times in [MAX_DEPTH + 5, 200_000] {
+            let text = format!("{}{}", "<a>".repeat(times), "</a>".repeat(times));
+            assert!(to_json(&text, &[]).is_err());
+        }
+        let fine = format!("{}{}", "<a>".repeat(MAX_DEPTH), "</a>".repeat(MAX_DEPTH));
+        assert!(to_json(&fine, &[]).is_ok());
+    }
+}

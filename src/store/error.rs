@@ -1,0 +1,48 @@
+//! What can go wrong between us and the store.
+
+use thiserror::Error;
+
+/// An error of the store. [`StoreError::is_passing`] tells whether waiting may help.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Redis did not answer, or answered with an error.
+    #[error("Redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// A key holds something that this version does not understand.
+    #[error("{key} holds what wismo did not write there: {problem}")]
+    Damaged {
+        /// Which key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server must not be used as it is set up.
+    #[error("this Redis cannot be used: {0}")]
+    Unfit(String),
+    /// Sealing or opening a secret failed.
+    #[error("{0}")]
+    Secret(String),
+    /// What was asked for contradicts what is stored.
+    #[error("{0}")]
+    Refused(String),
+    /// The private server could not be started, adopted or stopped.
+    #[error("{0}")]
+    Private(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Redis(error) => !matches!(
+                error.kind(),
+                redis::ErrorKind::AuthenticationFailed
+                    | redis::ErrorKind::InvalidClientConfig
+                    | redis::ErrorKind::UnexpectedReturnType
+            ),
+            _ => false,
+        }
+    }
+}
