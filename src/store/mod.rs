@@ -3,6 +3,7 @@
 //! [`keys`] names every key. A commit is one Lua script over keys of one shard: tracker, next poll, timers, changes
 //! and their deliveries are written together or not at all.
 
+mod accounts;
 mod codec;
 mod connection;
 mod delivery;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use accounts::{AccountPause, IN_MEMORY_WINDOW, Lease, LongWindow, Reservation};
 pub use connection::Target;
 pub use delivery::{Backlog, Claim, DeadDelivery, Sent};
 pub use error::StoreError;
