@@ -120,7 +120,7 @@ fn a_label_without_a_scan_for_two_working_days_is_not_handed_over() {
     let friday = since_start("2026-11-27T15:00:00Z");
     let mut life = Life::new(Registration::default());
     let label = scan(S::LabelCreated, friday);
-    life.answer(friday + HOUR, &[label.clone()]);
+    life.answer(friday + HOUR, std::slice::from_ref(&label));
     let due = since_start("2026-12-01T15:00:00Z"); // Tuesday
     assert_eq!(life.timer(TimerKind::NotHandedOver), Some(at(due)));
     assert!(life.clock(due - 1).is_empty());
