@@ -245,3 +245,17 @@ fn a_restart_between_opening_and_closing_loses_neither() {
     let again = advance(&kept, Input::Clock, at(3 * DAY + 1), &rules());
     assert!(again.changes.is_empty() && again.tracker.conditions == kept.conditions);
 }
+
+#[test]
+fn a_compressed_day_makes_the_same_life_in_seconds() {
+    let quick = Rules { unit: SignedDuration::from_secs(1), ..rules() };
+    let born = advance(&tracker(), Input::Registered, at(0), &quick).tracker;
+    let label = answer(100, &[scan(S::LabelCreated, 0)]);
+    let known = advance(&born, Input::Answer(&label), at(100), &quick);
+    assert!(known.timers.contains(&(TimerKind::NotHandedOver, at(2000))));
+    let open = advance(&known.tracker, Input::Clock, at(2000), &quick);
+    assert_eq!(open.changes[0].kind.to_string(), "tracker.delayed");
+    let moving = answer(3000, &[scan(S::LabelCreated, 0), scan(S::Departed, 2900)]);
+    let gone = advance(&open.tracker, Input::Answer(&moving), at(3000), &quick);
+    assert!(gone.timers.contains(&(TimerKind::Stalled, at(8000))));
+}
