@@ -207,7 +207,9 @@ proptest! {
 
     #[test]
     fn vanishing_alone_moves_nothing(mut list in answers(), keep in any::<u32>()) {
-        list.iter_mut().for_each(|answer| answer.headline = None);
+        for answer in &mut list {
+            answer.headline = None;
+        }
         let before = fold(&list);
         let newest = list.last().cloned().unwrap();
         // Two of the same identity vanish together, or the second one would tell another meaning of it.
