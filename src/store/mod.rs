@@ -9,6 +9,7 @@ mod connection;
 mod delivery;
 mod error;
 pub mod keys;
+pub mod private;
 mod seal;
 
 use std::sync::Arc;
