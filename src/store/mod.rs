@@ -20,6 +20,7 @@ mod open;
 mod queues;
 mod routing;
 mod scripts;
+pub mod private;
 mod seal;
 mod shops;
 mod wakeups;
