@@ -4,12 +4,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::input::{self, EndpointBody, ReplayBody};
 use super::problem::Problem;
 use super::state::{Api, Caller};
 use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState, ShopId};
+use crate::webhook::queue::SECRET_PURPOSE;
 use crate::webhook::sign;
 
 /// `POST /v1/endpoints`: the answer is the only place where a secret made by us is ever shown.
@@ -29,8 +31,12 @@ pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) 
         }
     }
     let secret = match body.secret {
-        Some(own) => sign::check_secret(&own).map_err(|problem| Problem::field("secret", problem))?,
-        None => sign::generate_secret(),
+        Some(own) => {
+            let own = SecretString::from(own);
+            sign::decode(&own).map_err(|problem| Problem::field("secret", problem.to_string()))?;
+            own
+        }
+        None => sign::generate_secret().map_err(|problem| Problem::unavailable(problem.to_string()))?,
     };
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Problem::unavailable(format!("no random numbers: {error}")))?;
@@ -38,7 +44,7 @@ pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) 
         id: EndpointId::from_bytes(bytes),
         shop,
         url: body.url,
-        sealed_secret: sign::seal(&secret, |purpose, plain| store.seal(purpose, plain)),
+        sealed_secret: store.master_key().seal(SECRET_PURPOSE, secret.expose_secret().as_bytes())?,
         events,
         state: EndpointState::Enabled,
         disabled_reason: None,
@@ -48,7 +54,7 @@ pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) 
     };
     store.put_endpoint(&endpoint).await?;
     let mut shown = view(&endpoint);
-    shown["secret"] = json!(secrecy::ExposeSecret::expose_secret(&secret));
+    shown["secret"] = json!(secret.expose_secret());
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -66,7 +72,7 @@ pub async fn show(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<S
 /// `DELETE /v1/endpoints/{id}`
 pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let endpoint = own(&api, &shop, &id).await?;
-    api.store()?.delete_endpoint(&endpoint).await?;
+    api.store()?.delete_endpoint(&shop, &endpoint.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -77,7 +83,7 @@ pub async fn test(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<S
         return Err(Problem::new(StatusCode::CONFLICT, "Not enabled", "the endpoint gets no webhooks now; enable it first"));
     }
     let store = api.store()?;
-    let change = store.append_endpoint_change(&endpoint, ChangeKind::EndpointTest, &view(&endpoint), std::slice::from_ref(&endpoint.id)).await?;
+    let change = store.append_endpoint_change(&endpoint, ChangeKind::EndpointTest, &view(&endpoint).to_string(), std::slice::from_ref(&endpoint.id)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"id": change}))))
 }
 
@@ -106,10 +112,9 @@ pub async fn replay(State(api): State<Api>, Caller(shop): Caller, Path(id): Path
     let endpoint = own(&api, &shop, &id).await?;
     let body: ReplayBody = input::body(&bytes)?;
     let store = api.store()?;
-    let known = store.change(&body.change).await?.is_some_and(|change| change.shop == shop);
-    if !known || !store.replay(&endpoint.id, &body.change).await? {
-        return Err(Problem::not_found("change; it may be older than the log"));
-    }
+    let found = store.change(&body.change).await?.filter(|change| change.shop == shop);
+    let change = found.ok_or_else(|| Problem::not_found("change; it may be older than the log"))?;
+    store.requeue(&endpoint.id, &[change], store.now().await?).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"id": body.change}))))
 }
 

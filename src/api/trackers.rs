@@ -15,9 +15,6 @@ use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker, Trac
 use crate::store::{Commit, Registered};
 use crate::tracking::{self, Input};
 
-/// An ended tracker that is registered again after this long starts a new life.
-const NEW_LIFE_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
-
 /// How often a lost race is run again before giving up.
 const RACES: usize = 20;
 
@@ -33,7 +30,7 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
     for _ in 0..RACES {
         let now = store.now().await?;
         match store.load(&id).await? {
-            Some(before) if before.ended_at.is_some_and(|ended| now.duration_since(ended) > NEW_LIFE_AFTER) => {
+            Some(before) if tracking::is_over(&before, now) => {
                 let fresh = tracking::new_life(&before, body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }), now);
                 let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
                 if let Commit::Done { .. } = store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {

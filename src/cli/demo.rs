@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -240,7 +239,7 @@ async fn act(args: &DemoArgs, stage: &Stage, milestones: &mut mpsc::Receiver<Sta
     }
     let (Some(address), Some(store)) = (address, store) else { bail!("the daemon did not start") };
     let key = store.add_shop(&SHOP.parse()?).await?;
-    let shop = Shop { base: format!("http://{address}"), key: key.expose_secret().to_owned(), client: reqwest::Client::builder().no_proxy().build()? };
+    let shop = Shop { base: format!("http://{address}"), key: key.expose().to_owned(), client: reqwest::Client::builder().no_proxy().build()? };
     let endpoint = shop.post("/v1/endpoints", &json!({"url": stage.receiver.url(SHOP)})).await?;
     let secret = endpoint["secret"].as_str().context("the endpoint's answer holds no secret")?;
     stage.receiver.expect(SHOP, secret);

@@ -39,14 +39,14 @@ pub fn run(args: &DetectArgs) -> ExitCode {
     if args.json {
         let rows: Vec<_> = found
             .iter()
-            .map(|c| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum, "score": c.score}))
+            .map(|c| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score}))
             .collect();
         output::json(&json!({"candidates": rows}));
     } else if found.is_empty() {
         output::line("No carrier that wismo knows has numbers of this shape.");
     } else {
         for c in &found {
-            output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum));
+            output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum.name()));
         }
     }
     if found.is_empty() { ExitCode::from(DATA) } else { ExitCode::SUCCESS }

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{ConfigArgs, UNAVAILABLE, USAGE, fail, output, runtime};
@@ -51,9 +50,9 @@ pub fn run(args: &ShopsArgs) -> ExitCode {
         Ok::<_, daemon::DaemonError>(store.add_shop(&shop).await?)
     });
     match added {
-        Ok(key) if *json => output::json(&json!({"shop": shop, "key": key.expose_secret()})),
+        Ok(key) if *json => output::json(&json!({"shop": shop, "key": key.expose()})),
         Ok(key) => {
-            output::line(key.expose_secret());
+            output::line(key.expose());
             eprintln!("Shop {shop}: this is its key. It is stored hashed and cannot be shown again.");
         }
         Err(error) => return fail(UNAVAILABLE, error),

@@ -28,7 +28,7 @@ use crate::webhook::retry::Schedule;
 const RETRY_JITTER_PERCENT: u32 = 20;
 
 pub use plan::{Plan, carrier_problems, plan};
-pub use storage::{master_key, open as open_store};
+pub use storage::visit as visit_store;
 
 /// Why the daemon stopped or could not start.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub enum DaemonError {
 }
 
 /// Reads the settings again; called on reload.
-pub type Reread = Box<dyn Fn() -> Result<Settings, Vec<Problem>> + Send>;
+pub type Reread = Box<dyn Fn() -> Result<Settings, Vec<Problem>> + Send + Sync>;
 
 /// How the world speaks to a running daemon.
 pub struct Controls {
@@ -68,7 +68,7 @@ pub struct Controls {
 }
 
 /// Milestones of a start.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Started {
     /// The API listens here.
     Listening(std::net::SocketAddr),
@@ -116,7 +116,7 @@ async fn start_sandbox(settings: &Settings, plan: &mut Plan) -> Result<Option<(s
     let stand_in = sandbox::start(clock, settings.sandbox.day, options, stop.clone())
         .await
         .map_err(|error| DaemonError::Io { what: "the sandbox carrier cannot listen on loopback".to_owned(), error })?;
-    plan.add_sandbox(stand_in.address, settings.sandbox.day);
+    plan.add_sandbox(stand_in.address, settings);
     Ok(Some((stand_in.address, stop)))
 }
 
@@ -192,7 +192,7 @@ async fn until_reload(controls: &mut Controls, sandbox: Option<std::net::SocketA
         match read {
             Ok((settings, mut plan)) => {
                 if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {
-                    plan.add_sandbox(address, settings.sandbox.day);
+                    plan.add_sandbox(address, &settings);
                 }
                 return Some((Box::new(settings), Box::new(plan)));
             }

@@ -7,17 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::api::AccountInfo;
 use crate::carrier::{Carrier, Registry};
 use crate::model::AccountName;
-use crate::polling::account::{LONGEST_IN_MEMORY, Limits, rate_window};
+use crate::polling::account::{Limits, rate_window};
+use crate::polling::longest_exchange;
 use crate::polling::schedule::IntervalTable;
 use crate::polling::settle::Policy;
 use crate::polling::windows::ShortWindow;
 use crate::polling::Account;
 use crate::settings::{self, Problem, Settings, Shops};
-use crate::store::LongWindow;
+use crate::store::{IN_MEMORY_WINDOW, LongWindow};
+
+/// How wrong a carrier's clock may be beside ours, where a window of its starts at midnight.
+const SKEW: Duration = Duration::from_secs(10);
 use crate::tracking::Rules;
 use crate::webhook::guard::{Guard, Ports};
 
@@ -45,7 +50,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let mut accounts = Vec::new();
     let mut access = BTreeMap::new();
     for (name, configured) in &settings.accounts {
-        match account(&registry, name, configured, &mut problems) {
+        match account(&registry, name, configured, settings.polling.lease, &mut problems) {
             Some(account) => {
                 let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
                 access.insert(name.clone(), info);
@@ -69,7 +74,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
 
 impl Plan {
     /// Adds the account of the sandbox that listens here, for every shop.
-    pub fn add_sandbox(&mut self, listening: SocketAddr, day: Duration) {
+    pub fn add_sandbox(&mut self, listening: SocketAddr, settings: &Settings) {
         let Ok(name) = SANDBOX.parse::<AccountName>() else { return };
         let Some(carrier) = self.registry.get(SANDBOX).filter(|_| !self.access.contains_key(&name)) else { return };
         let configured = settings::Account {
@@ -82,8 +87,8 @@ impl Plan {
             shops: Shops::All,
         };
         self.access.insert(name.clone(), AccountInfo { carrier: carrier.code().clone(), shops: Shops::All });
-        self.accounts.push(assemble(&name, carrier, &configured));
-        self.policy.days.insert(name, day);
+        self.accounts.push(assemble(&name, carrier, &configured, settings.polling.lease));
+        self.policy.days.insert(name, settings.sandbox.day);
     }
 }
 
@@ -97,7 +102,7 @@ fn told(key: &str, message: String) -> Problem {
     Problem { origin: "configuration".to_owned(), key: key.to_owned(), message }
 }
 
-fn account(registry: &Registry, name: &AccountName, configured: &settings::Account, problems: &mut Vec<Problem>) -> Option<Account> {
+fn account(registry: &Registry, name: &AccountName, configured: &settings::Account, lease: Duration, problems: &mut Vec<Problem>) -> Option<Account> {
     let key = |what: &str| format!("accounts.{name}.{what}");
     let Some(carrier) = registry.get(&configured.carrier) else {
         let known: Vec<&str> = registry.all().map(|carrier| carrier.code().as_str()).collect();
@@ -123,13 +128,13 @@ fn account(registry: &Registry, name: &AccountName, configured: &settings::Accou
         let known: Vec<&str> = definition.credentials.keys().map(String::as_str).collect();
         problems.push(told(&key("credentials"), format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", "))));
     }
-    (problems.len() == before).then(|| assemble(name, carrier, configured))
+    (problems.len() == before).then(|| assemble(name, carrier, configured, lease))
 }
 
-fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Account) -> Account {
+fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Account, lease: Duration) -> Account {
     Account {
         name: name.clone(),
-        limits: limits(&carrier, configured),
+        limits: limits(&carrier, configured, lease),
         carrier,
         environment: configured.environment.clone(),
         base_url: configured.base_url.clone(),
@@ -138,21 +143,36 @@ fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Ac
     }
 }
 
+/// A window as it is published or configured.
+struct Window {
+    calls: u32,
+    per: Duration,
+    reset: Option<TimeZone>,
+}
+
 /// The carrier's published limits, with the account's own in their place where given.
-fn limits(carrier: &Carrier, configured: &settings::Account) -> Limits {
+fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) -> Limits {
     let published = carrier.limits(&configured.environment);
     let own = &configured.limits;
     let (calls, per) = rate_window(own.per_second.map_or(published.per_second, f64::from));
-    let windows: Vec<LongWindow> = match &own.windows {
-        Some(windows) => windows.iter().map(|w| LongWindow::new(w.calls, w.per, w.reset.clone())).collect(),
-        None => published.windows.iter().map(|w| LongWindow::new(w.calls, w.per, w.calendar.as_ref().map(|zone| zone.name.clone()))).collect(),
+    let zone = |name: &String| TimeZone::get(name).ok();
+    let windows: Vec<Window> = match &own.windows {
+        Some(windows) => windows.iter().map(|w| Window { calls: w.calls, per: w.per, reset: w.reset.as_ref().and_then(zone) }).collect(),
+        None => published.windows.iter().map(|w| Window { calls: w.calls, per: w.per, reset: w.calendar.as_ref().map(|z| z.zone.clone()) }).collect(),
     };
-    let rate = LongWindow::new(calls, per, None);
-    let (short, long): (Vec<_>, Vec<_>) = std::iter::once(rate).chain(windows).partition(|w| w.per <= LONGEST_IN_MEMORY && w.reset.is_none());
+    let rate = Window { calls, per, reset: None };
+    let (short, long): (Vec<_>, Vec<_>) = std::iter::once(rate).chain(windows).partition(|w| w.per <= IN_MEMORY_WINDOW && w.reset.is_none());
+    let deadline = longest_exchange(lease);
     let most = own.numbers_per_call.unwrap_or(published.numbers_per_call).clamp(1, published.numbers_per_call.max(1));
     Limits {
         short: short.into_iter().map(|w| ShortWindow { calls: w.calls, per: w.per }).collect(),
-        long,
+        long: long
+            .into_iter()
+            .map(|w| match w.reset {
+                Some(zone) => LongWindow::calendar(w.calls, w.per, zone, deadline, SKEW),
+                None => LongWindow::rolling(w.calls, w.per, deadline),
+            })
+            .collect(),
         concurrent: own.concurrent.unwrap_or(published.concurrent),
         numbers_per_call: most as usize,
     }

@@ -7,13 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
 use crate::settings::Settings;
-use crate::store::private::{self, PrivateServer};
+use crate::store::private::{self, PrivateOptions, PrivateServer};
 use crate::store::{MasterKey, Store, StoreError, StoreOptions, Target};
 
 /// The key that seals secrets: from its file, or made in the state folder.
 pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
     if let Some(file) = &settings.master_key_file {
-        return Ok(MasterKey::load(file)?);
+        let text = std::fs::read(file).map_err(|error| DaemonError::Io { what: format!("the master key {} cannot be read", file.display()), error })?;
+        return Ok(MasterKey::from_text(&text)?);
     }
     folder(&settings.state_dir)?;
     Ok(MasterKey::load_or_create(&settings.state_dir.join("master-key"))?)
@@ -31,6 +32,7 @@ fn options(settings: &Settings) -> StoreOptions {
         log_max_age: settings.retention.changes,
         delivery_max_age: settings.webhook.max_age,
         dead_retention: settings.retention.dead,
+        ..StoreOptions::default()
     }
 }
 
@@ -42,23 +44,33 @@ fn external(settings: &Settings) -> Option<Target> {
     }
 }
 
+fn private_options(settings: &Settings) -> PrivateOptions {
+    PrivateOptions {
+        runtime_dir: Some(settings.runtime_dir.clone()),
+        program: settings.private_redis_program.clone(),
+        ..PrivateOptions::new(&settings.state_dir)
+    }
+}
+
+/// Opens the store for one command, beside a daemon that may run: its private server is used while it is there.
+pub async fn visit(settings: &Settings) -> Result<Store, DaemonError> {
+    let target = match external(settings) {
+        Some(target) => target,
+        None => private::running(&private_options(settings))?,
+    };
+    Ok(Store::connect(target, options(settings), master_key(settings)?).await?)
+}
+
 /// Opens the store; starts the private server first where none is configured.
 pub async fn open(settings: &Settings) -> Result<(Store, Option<PrivateServer>), DaemonError> {
     let key = master_key(settings)?;
     if let Some(target) = external(settings) {
-        return Ok((Store::connect(&target, options(settings), key).await?, None));
+        return Ok((Store::connect(target, options(settings), key).await?, None));
     }
     folder(&settings.state_dir)?;
     folder(&settings.runtime_dir)?;
-    let server = private::start(&private::PrivateOptions {
-        state_dir: settings.state_dir.clone(),
-        runtime_dir: settings.runtime_dir.clone(),
-        program: settings.private_redis_program.clone(),
-        ..private::PrivateOptions::default()
-    })
-    .await?;
-    let target = server.target();
-    match Store::connect(&target, options(settings), key).await {
+    let server = private::start(private_options(settings)).await?;
+    match Store::connect(server.target(), options(settings), key).await {
         Ok(store) => Ok((store, Some(server))),
         Err(error) => {
             let _ = server.stop().await;

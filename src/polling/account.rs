@@ -11,9 +11,6 @@ use crate::carrier::{AccountContext, CallItem, Carrier};
 use crate::model::{AccountName, Tracker};
 use crate::store::LongWindow;
 
-/// Windows up to this length live in memory; longer ones in the store. A new lease holder waits this long.
-pub const LONGEST_IN_MEMORY: Duration = Duration::from_secs(5);
-
 /// What an account's contract says; built from the carrier's published limits and the operator's own.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -25,6 +22,14 @@ pub struct Limits {
     pub concurrent: u32,
     /// Numbers in one call.
     pub numbers_per_call: usize,
+}
+
+impl Limits {
+    /// The longest window that is kept in memory: a new lease holder waits this long for its predecessor's calls.
+    #[must_use]
+    pub fn longest_short(&self) -> Duration {
+        self.short.iter().map(|window| window.per).max().unwrap_or_default()
+    }
 }
 
 /// An account, ready to work.

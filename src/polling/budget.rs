@@ -54,7 +54,7 @@ impl Budget {
                 continue;
             }
             let asked_at = Instant::now();
-            let reservation = store.reserve_calls(&self.account, window).await?;
+            let reservation = store.reserve_calls(&self.account, window, window.largest_block()).await?;
             if reservation.granted == 0 {
                 return Ok(Grant::UsedUp(reservation.retry_at.unwrap_or_else(crate::clock::now)));
             }

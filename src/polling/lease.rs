@@ -25,33 +25,31 @@ pub fn longest_exchange(span: Duration) -> Duration {
 
 impl Held {
     /// Takes the lease if it is free. The call may take a while to come back: time counts from before it.
-    pub async fn take(store: &Store, account: &AccountName, owner: &str, span: Duration, deadline: Duration) -> Option<(Self, Duration)> {
+    pub async fn take(store: &Store, account: &AccountName, owner: &str, span: Duration, window: Duration) -> Option<Self> {
         let asked_at = Instant::now();
-        let lease = match store.acquire_lease(account, owner, span).await {
+        let lease = match store.acquire_lease_for(account, owner, span, window).await {
             Ok(lease) => lease?,
             Err(error) => {
                 tracing::debug!(event = "lease_error", %account, %error, "The lease could not be asked for.");
                 return None;
             }
         };
-        let wait = lease.wait_before_first_call;
         // Sending stops early enough that the last exchange ends inside the lease, a second (a tenth of a short lease) spare.
-        let margin = deadline + (span / 10).min(Duration::from_secs(1));
-        let held = Self {
+        let margin = longest_exchange(span) + (span / 10).min(Duration::from_secs(1));
+        Some(Self {
             lease,
             account: account.clone(),
             span,
             margin,
             send_until: asked_at + span.saturating_sub(margin),
             renew_at: asked_at + span / 8,
-        };
-        Some((held, wait))
+        })
     }
 
-    /// Whether a call may be sent now. Asked right before each sending.
+    /// What the store knows it by.
     #[must_use]
-    pub fn may_send(&self) -> bool {
-        Instant::now() < self.send_until
+    pub fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Until when calls may be sent, if nothing renews it.

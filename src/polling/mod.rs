@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use account::{Account, Limits};
+pub use lease::longest_exchange;
 pub use worker::Shared;
 
 /// Polls these accounts and runs timers until cancelled. Returns when calls in flight have ended and leases are back.

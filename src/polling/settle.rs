@@ -82,14 +82,6 @@ async fn retrying(
 fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp, rules: &Rules) -> Advance {
     let input = match (&answer.observation, answer.outcome) {
         (Some(observation), PollOutcome::Ok) => Input::Answer(observation),
-        (None, PollOutcome::Ok) => {
-            let mut same = tracker.clone();
-            same.poll.last_at = Some(at);
-            same.poll.last_ok_at = Some(at);
-            same.poll.outcome = Some(PollOutcome::Ok);
-            same.poll.failures = 0;
-            return tracking::advance(&same, Input::Clock, now, rules);
-        }
         (_, PollOutcome::NotFound) => Input::NotFound { at },
         (_, PollOutcome::InvalidNumber) => Input::NumberRejected { at },
         (_, outcome) => Input::Failed { at, outcome },

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::settle::Policy;
 use super::worker::Shared;
-use crate::model::{TimerKind, TrackerId};
+use crate::model::{TimerKind, Tracker, TrackerId, time};
 use crate::store::{Commit, Store, StoreError};
 use crate::tracking::{self, Input};
 
@@ -17,7 +17,7 @@ const ROUND: usize = 256;
 /// Runs due timers until cancelled. Any number of daemons may do so: a timer that two of them run tells one change,
 /// because the second finds the tracker changed.
 pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
-    let woken = shared.store.wakeups().timers.clone();
+    let woken = &shared.store.wakeups().timers;
     while !cancel.is_cancelled() {
         match round(&shared.store, &shared.policy).await {
             Ok(done) if done >= ROUND => continue,
@@ -45,10 +45,10 @@ async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
 
 async fn fire(store: &Store, policy: &Policy, kind: TimerKind, id: &TrackerId, at: Timestamp) -> Result<(), StoreError> {
     loop {
-        let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await };
+        let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await.map(drop) };
         let now = crate::clock::now();
         let step = tracking::advance(&tracker, Input::Clock, now, &policy.rules(&tracker.account));
-        if kind == TimerKind::Retention && !step.timers.iter().any(|(next, _)| *next == TimerKind::Retention) {
+        if kind == TimerKind::Retention && kept_long_enough(&tracker, now, policy) {
             tracing::info!(event = "tracker_expired", tracker = %id, "A parcel was kept long enough and is deleted.");
             if gone(store.delete(&tracker, &[]).await?) {
                 return Ok(());
@@ -59,6 +59,11 @@ async fn fire(store: &Store, policy: &Policy, kind: TimerKind, id: &TrackerId, a
             return Ok(());
         }
     }
+}
+
+/// Whether a parcel's life ended so long ago that it is to be deleted.
+fn kept_long_enough(tracker: &Tracker, now: Timestamp, policy: &Policy) -> bool {
+    tracker.ended_at.is_some_and(|ended| now >= time::after(ended, policy.rules.retention))
 }
 
 /// Whether a deletion is done; a lost race is run again.

@@ -20,7 +20,7 @@ use super::settle::Policy;
 use super::token::TokenCache;
 use super::windows::Permit;
 use crate::model::{Tracker, TrackerId};
-use crate::store::{Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// What all accounts of a daemon share.
 pub struct Shared {
@@ -59,14 +59,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>, account: Account) -> Arc<Self> {
+    fn new(shared: Arc<Shared>, account: Account, lease: Lease) -> Arc<Self> {
         let budget = Budget::new(account.name.clone(), &account.limits);
         Arc::new(Self {
             longest_exchange: lease::longest_exchange(shared.lease),
             shared,
             account,
             budget,
-            tokens: TokenCache::default(),
+            tokens: TokenCache::new(lease),
             calls: AtomicU64::new(0),
             send_until: Mutex::new(Instant::now()),
             in_flight: Mutex::default(),
@@ -109,15 +109,16 @@ impl Worker {
 pub async fn run(shared: Arc<Shared>, account: Account, cancel: CancellationToken) {
     let name = account.name.clone();
     while !cancel.is_cancelled() {
-        let deadline = lease::longest_exchange(shared.lease);
-        let taken = Held::take(&shared.store, &name, &shared.owner, shared.lease, deadline).await;
-        let Some((mut held, wait)) = taken else {
+        let window = account.limits.longest_short();
+        let taken = Held::take(&shared.store, &name, &shared.owner, shared.lease, window).await;
+        let Some(mut held) = taken else {
             pause_for(shared.tick.max(shared.lease / 16), &cancel).await;
             continue;
         };
+        let wait = held.lease().wait_before_first_call;
         tracing::info!(event = "lease_taken", account = %name, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "This daemon polls the account now.");
         // A fresh worker for each term: the budget starts empty, as the wait before the first call assumes.
-        let worker = Worker::new(Arc::clone(&shared), account.clone());
+        let worker = Worker::new(Arc::clone(&shared), account.clone(), held.lease().clone());
         if wait_keeping(&worker, &mut held, wait, &cancel).await {
             work(&worker, &mut held, &cancel).await;
         }
@@ -156,9 +157,9 @@ async fn keep(worker: &Worker, held: &mut Held) -> bool {
 /// Polls what is due until the lease is lost or the daemon stops; then lets calls in flight end.
 async fn work(worker: &Arc<Worker>, held: &mut Held, cancel: &CancellationToken) {
     let mut calls = JoinSet::new();
-    let woken = worker.shared.store.wakeups().due.clone();
-    if let Ok(Some(until)) = worker.shared.store.account_pause(&worker.account.name).await {
-        worker.pause(until);
+    let woken = worker.shared.store.wakeups().due(&worker.account.name);
+    if let Ok(Some(pause)) = worker.shared.store.account_pause(&worker.account.name).await {
+        worker.pause(pause.until);
     }
     while !cancel.is_cancelled() && keep(worker, held).await {
         while let Some(ended) = calls.try_join_next() {

@@ -185,7 +185,8 @@ impl<Q: Queue> Desk<Q> {
             Ok(Ok(Some(Worked::Judged(judgement)))) => self.settle(&claim, judgement, slot).await,
             Ok(Ok(Some(Worked::Misplaced))) => self.put_aside(&claim).await,
             Ok(Ok(Some(Worked::Erased(why)))) => {
-                self.told(&claim, "dead", || self.queue.delivery_dead(&claim, why, clock::now())).await;
+                tracing::debug!(endpoint = %claim.endpoint, change = %claim.change, why, "There is nothing left to deliver.");
+                self.told(&claim, "erased", || self.queue.delivery_erased(&claim, clock::now())).await;
             }
             Ok(Ok(None)) => self.give_back(&claim).await,
             Ok(Err(error)) => {

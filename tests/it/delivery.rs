@@ -313,13 +313,13 @@ async fn two_claimers_never_hold_the_same(mut bench: Bench) {
                 let claims = store.claim_deliveries(later(1), 17, LEASE, &|_| 9).await.unwrap();
                 idle = if claims.is_empty() { idle + 1 } else { 0 };
                 for claim in &claims {
-                    let key = (claim.endpoint.clone(), claim.tracker.clone());
+                    let key = (claim.endpoint.clone(), claim.subject.clone());
                     let mut held = held.lock().unwrap();
                     assert!(held.0.insert(key.clone()), "{key:?} is held twice");
                     held.1.entry(key).or_default().push(claim.change.clone());
                 }
                 for claim in &claims {
-                    held.lock().unwrap().0.remove(&(claim.endpoint.clone(), claim.tracker.clone()));
+                    held.lock().unwrap().0.remove(&(claim.endpoint.clone(), claim.subject.clone()));
                     assert!(store.delivered(claim, later(1)).await.unwrap());
                 }
             }

@@ -30,7 +30,7 @@ pub struct Claim {
     /// Where to.
     pub endpoint: EndpointId,
     /// What the change is about: a tracker's id, or an endpoint's.
-    pub tracker: String,
+    pub subject: String,
     /// What to deliver.
     pub change: ChangeId,
     /// Shows that the claim is ours still.
@@ -93,7 +93,7 @@ impl Store {
             Verdict::Dead { error } => ("dead", at, cut(error)),
             Verdict::Released { until } => ("release", *until, ""),
         };
-        let (shard, endpoint, subject) = (claim.change.shard, &claim.endpoint, claim.tracker.as_str());
+        let (shard, endpoint, subject) = (claim.change.shard, &claim.endpoint, claim.subject.as_str());
         let settled: u8 = Call::new(&SETTLE)
             .key(keys::attempt(shard, endpoint, subject))
             .key(keys::pending(shard, endpoint, subject))

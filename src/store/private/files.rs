@@ -53,6 +53,20 @@ impl Folder {
         Ok(Self { data, socket, _daemon: daemon })
     }
 
+    /// Socket and password of a server that a daemon runs in this folder, without taking the folder.
+    pub(super) fn visit(state: &Path, runtime: Option<&Path>) -> Result<(PathBuf, SecretString), StoreError> {
+        let socket = runtime.unwrap_or(state).join("redis.sock");
+        if !socket.exists() {
+            return Err(StoreError::Private(format!(
+                "no private server runs at {}: start `wismo run` first, or name the same configuration as it does",
+                socket.display()
+            )));
+        }
+        let path = state.join("redis").join("password");
+        let text = std::fs::read_to_string(&path).map_err(|error| problem("read", &path, &error))?;
+        Ok((socket, SecretString::from(text.trim().to_owned())))
+    }
+
     pub(super) fn data(&self) -> &Path {
         &self.data
     }

@@ -191,3 +191,9 @@ impl PrivateServer {
         process.stop(&self.folder, &self.way, self.stop_timeout).await
     }
 }
+
+/// How to connect to the private server of a daemon that runs. Says what to do when there is none.
+pub fn running(options: &PrivateOptions) -> Result<Target, StoreError> {
+    let (socket, password) = Folder::visit(&options.state_dir, options.runtime_dir.as_deref())?;
+    Ok(Target::Unix { path: socket, user: Some(config::USER.to_owned()), password: Some(password) })
+}

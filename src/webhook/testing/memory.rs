@@ -214,6 +214,13 @@ impl Queue for Memory {
         })
     }
 
+    async fn delivery_erased(&self, claim: &Claim, _at: Timestamp) -> Answered<bool> {
+        self.holding(claim, |state| {
+            Self::take_off(state, claim);
+            state.erased += 1;
+        })
+    }
+
     async fn release(&self, claim: &Claim) -> Answered<()> {
         self.holding(claim, |state| {
             state.released += 1;
