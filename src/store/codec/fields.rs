@@ -154,7 +154,8 @@ fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
     }
     if poll.digest != 0 || poll.paused {
         let paused = if poll.paused { " paused" } else { "" };
-        to.put("digest", format!("{:x}{paused}", poll.digest));
+        // A signed integer, which Redis packs into eight bytes.
+        to.put("digest", format!("{}{paused}", poll.digest.cast_signed()));
     }
 }
 
@@ -263,8 +264,9 @@ fn read_polling(from: &Reader<'_>) -> Result<PollState, String> {
     let outcome = from.fields.get("outcome").map(|name| outcome_from(name)).transpose()?;
     let (digest, paused) = match from.fields.get("digest") {
         Some(text) => {
-            let (hex, rest) = text.split_once(' ').unwrap_or((text, ""));
-            (u64::from_str_radix(hex, 16).map_err(|error| format!("digest: {error}"))?, rest == "paused")
+            let (digest, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let digest: i64 = digest.parse().map_err(|error| format!("digest: {error}"))?;
+            (digest.cast_unsigned(), rest == "paused")
         }
         None => (0, false),
     };
