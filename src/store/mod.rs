@@ -5,24 +5,44 @@
 
 mod accounts;
 mod codec;
+mod commit;
 mod connection;
 mod delivery;
+mod durable;
+mod endpoints;
 mod error;
+mod fitness;
 pub mod keys;
+mod load;
+mod log;
+mod lookups;
+mod open;
 pub mod private;
+mod queues;
+mod routing;
+mod scripts;
 mod seal;
+mod shops;
+mod wakeups;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretSlice};
 
 pub use accounts::{AccountPause, IN_MEMORY_WINDOW, Lease, LongWindow, Reservation};
+pub use commit::{Commit, Registered};
 pub use connection::Target;
 pub use delivery::{Backlog, Claim, DeadDelivery, Sent};
 pub use error::StoreError;
+pub use fitness::Fitness;
+pub use lookups::Lookup;
 pub use seal::MasterKey;
+pub use shops::{KEY_PREFIX, Shop, ShopKey};
+pub use wakeups::Wakeups;
 
+use crate::model::{CarrierCode, ShopId, TrackerId};
 use connection::Connection;
 
 /// How the store behaves.
@@ -38,6 +58,8 @@ pub struct StoreOptions {
     pub delivery_max_age: Duration,
     /// How long dead deliveries are listed.
     pub dead_retention: Duration,
+    /// How long a look-up's tracker must be missing before the look-up is removed.
+    pub lookup_grace: Duration,
 }
 
 impl Default for StoreOptions {
@@ -49,6 +71,7 @@ impl Default for StoreOptions {
             log_max_age: Duration::from_secs(14 * DAY),
             delivery_max_age: Duration::from_secs(5 * DAY),
             dead_retention: Duration::from_secs(30 * DAY),
+            lookup_grace: Duration::from_secs(3600),
         }
     }
 }
@@ -61,7 +84,14 @@ pub struct Store {
 
 struct Shared {
     connection: Connection,
+    durability: durable::Durability,
     options: StoreOptions,
+    master_key: MasterKey,
+    /// Derives the ids of trackers.
+    id_secret: SecretSlice<u8>,
+    routes: routing::RouteCache,
+    wakeups: Wakeups,
+    fitness: Fitness,
 }
 
 impl Store {
@@ -74,6 +104,36 @@ impl Store {
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// What seals secrets.
+    #[must_use]
+    pub fn master_key(&self) -> &MasterKey {
+        &self.shared.master_key
+    }
+
+    /// What was found at the start.
+    #[must_use]
+    pub fn fitness(&self) -> &Fitness {
+        &self.shared.fitness
+    }
+
+    /// Whether a registration is waited for until it is on disk.
+    #[must_use]
+    pub fn waits_for_disk(&self) -> bool {
+        self.shared.durability.is_supported()
+    }
+
+    /// Where this process's own commits wake its loops.
+    #[must_use]
+    pub fn wakeups(&self) -> &Wakeups {
+        &self.shared.wakeups
+    }
+
+    /// The id of a shop's parcel. `number` is the carrier's normalised form.
+    #[must_use]
+    pub fn tracker_id(&self, shop: &ShopId, carrier: &CarrierCode, number: &str) -> TrackerId {
+        TrackerId::derive(self.shared.id_secret.expose_secret(), shop, carrier, number)
     }
 
     /// The time by the store's clock, which all daemons share, to the millisecond.

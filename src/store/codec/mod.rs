@@ -17,7 +17,9 @@ use crate::model::{Tracker, TrackerId};
 use super::error::StoreError;
 use super::keys;
 
-pub(super) use fields::{FIELDS, LONGEST_FIELD};
+pub(super) use fields::FIELDS;
+#[cfg(test)]
+use fields::LONGEST_FIELD;
 
 /// The parts of a tracker as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
