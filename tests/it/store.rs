@@ -1,20 +1,25 @@
-//! The store against a real server and a real cluster.
+//! The store against a real server and against a real cluster: each test runs on both.
 
-use crate::support::redis::{RedisCluster, RedisServer};
+mod commits;
+mod endpoints;
+mod faults;
+mod ground;
+mod house;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_harness_gives_a_server_that_survives_a_kill() {
-    let mut server = RedisServer::start_durable().await;
-    let _: () = redis::cmd("SET").arg("a").arg(1).query_async(&mut server.raw().await).await.unwrap();
-    server.kill();
-    server.restart().await;
-    let a: i64 = redis::cmd("GET").arg("a").query_async(&mut server.raw().await).await.unwrap();
-    assert_eq!(a, 1);
-    assert!(server.port() > 0 && server.pid() > 0);
+/// Runs a test on a single server and on a cluster.
+macro_rules! on_both {
+    ($($name:ident)+) => { $(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn single() {
+                super::$name($crate::store::ground::Ground::single().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn cluster() {
+                super::$name($crate::store::ground::Ground::cluster().await).await;
+            }
+        }
+    )+ };
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_harness_gives_a_whole_cluster() {
-    let cluster = RedisCluster::start().await;
-    assert_eq!(cluster.nodes().len(), 3);
-}
+pub(crate) use on_both;
