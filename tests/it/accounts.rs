@@ -30,7 +30,7 @@ async fn acquire(store: &Store, account: &AccountName, owner: &str, lease: Durat
 /// Makes the store look old: nobody may take it for one that was never used.
 async fn age(server: &RedisServer) {
     let mut raw = server.raw().await;
-    let _: () = redis::cmd("HSET").arg(keys::META).arg("created").arg(1).query_async(&mut raw).await.unwrap();
+    let _: () = redis::cmd("HSET").arg(keys::META).arg("created_at").arg(1).query_async(&mut raw).await.unwrap();
 }
 
 #[tokio::test]

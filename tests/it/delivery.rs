@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use redis::aio::ConnectionLike;
+use tokio::time::timeout;
 use wismo::model::time::{after, from_millis};
-use wismo::model::{ChangeId, EndpointId, Shard, TrackerId};
-use wismo::store::{Claim, MasterKey, Store, StoreOptions, Target, keys};
+use wismo::model::{
+    ChangeId, ChangeKind, Endpoint, EndpointId, EndpointState, NewChange, Registration, Shard, ShopId, Tracker, TrackerId,
+};
+use wismo::store::{Claim, Commit, MasterKey, Registered, Store, StoreOptions, Target, keys};
 
 use crate::support::redis::{RedisCluster, RedisServer};
 
@@ -156,6 +159,8 @@ on_both!(
     what_an_endpoint_holds_back_stays_back,
     a_deleted_endpoint_is_forgotten,
     a_backlog_is_counted_over_all_shards,
+    from_the_commit_to_the_arrival,
+    foreign_and_unknown_changes_are_not_replayed,
 );
 
 /// Work must leave the store when its memory is full, or it never gets better.
@@ -424,4 +429,110 @@ async fn a_backlog_is_counted_over_all_shards(mut bench: Bench) {
     }
     assert_eq!(bench.store.pending_count(&endpoint).await.unwrap(), 400);
     assert_eq!(bench.store.oldest_pending(&endpoint).await.unwrap(), Some(start()));
+}
+
+/// A shop with an endpoint that wants everything.
+async fn shop_with_endpoint(store: &Store, shop: &ShopId, id: EndpointId) -> Endpoint {
+    store.add_shop(shop).await.unwrap();
+    let endpoint = Endpoint {
+        id,
+        shop: shop.clone(),
+        url: "https://example.com/hook".to_owned(),
+        sealed_secret: String::new(),
+        events: vec!["*".to_owned()],
+        state: EndpointState::Enabled,
+        disabled_reason: None,
+        undelivered_since: None,
+        description: None,
+        created_at: store.now().await.unwrap(),
+    };
+    store.put_endpoint(&endpoint).await.unwrap();
+    endpoint
+}
+
+/// A registered tracker, with its change.
+async fn registered(store: &Store, shop: &ShopId, number: &str) -> Tracker {
+    let carrier = "sandbox".parse().unwrap();
+    let id = store.tracker_id(shop, &carrier, number);
+    let now = store.now().await.unwrap();
+    let account = "sandbox".parse().unwrap();
+    let mut tracker = Tracker::new(id, shop.clone(), carrier, number.to_owned(), account, Registration::default(), now);
+    tracker.sequence += 1;
+    let change = told(&tracker, ChangeKind::Created);
+    assert!(matches!(store.register(&tracker, &[change], &[]).await.unwrap(), Registered::Created { .. }));
+    store.load(&tracker.id).await.unwrap().unwrap()
+}
+
+fn told(tracker: &Tracker, kind: ChangeKind) -> NewChange {
+    NewChange { kind, sequence: tracker.sequence, data: format!(r#"{{"sequence":{}}}"#, tracker.sequence) }
+}
+
+async fn from_the_commit_to_the_arrival(bench: Bench) {
+    let store = &bench.store;
+    let shop = "shop".parse().unwrap();
+    let mut endpoint = shop_with_endpoint(store, &shop, endpoint(1)).await;
+    let before = registered(store, &shop, "SANDBOX-1").await;
+    let mut tracker = before.clone();
+    tracker.sequence += 1;
+    let committed = store.commit(&before, &tracker, &[told(&tracker, ChangeKind::Updated)], &[]).await.unwrap();
+    let Commit::Done { ids, .. } = committed else { panic!("{committed:?}") };
+    timeout(Duration::from_secs(1), store.wakeups().deliveries.notified()).await.unwrap();
+
+    let now = store.now().await.unwrap();
+    let first = bench.claim_one(now).await;
+    let change = store.change(&first.change).await.unwrap().unwrap();
+    assert_eq!((change.kind.as_str(), change.subject.as_str()), ("tracker.created", first.tracker.as_str()));
+    assert!(store.delivered(&first, now).await.unwrap());
+    timeout(Duration::from_secs(1), store.wakeups().deliveries.notified()).await.unwrap();
+    let second = bench.claim_one(now).await;
+    assert_eq!(vec![second.change.clone()], ids);
+    assert!(store.delivered(&second, now).await.unwrap());
+    let sent = store.sent(tracker.id.shard(), &tracker.id.to_string()).await.unwrap();
+    assert_eq!(sent.into_iter().map(|sent| sent.change).collect::<Vec<_>>(), [second.change, first.change.clone()]);
+
+    // Replayed, it has the same bytes.
+    assert!(store.replay(&endpoint.id, &first.change).await.unwrap());
+    let again = bench.claim_one(after(now, SignedDuration::from_secs(5))).await;
+    let body = store.change(&again.change).await.unwrap().unwrap().body();
+    assert_eq!((&again.change, body), (&first.change, change.body()));
+    assert!(store.delivered(&again, now).await.unwrap());
+
+    // A paused endpoint keeps what comes; let go, it gets it; erased trackers' changes end as erased.
+    endpoint.state = EndpointState::Paused;
+    store.put_endpoint(&endpoint).await.unwrap();
+    let kept = registered(store, &shop, "SANDBOX-2").await;
+    let soon = after(store.now().await.unwrap(), SignedDuration::from_secs(1));
+    assert!(bench.claim(soon, 10).await.is_empty());
+    assert_eq!(store.pending_count(&endpoint.id).await.unwrap(), 1);
+    let mut gone = kept.clone();
+    gone.sequence += 1;
+    assert!(matches!(store.delete(&kept, &[told(&gone, ChangeKind::Deleted)]).await.unwrap(), Commit::Done { .. }));
+    endpoint.state = EndpointState::Enabled;
+    store.put_endpoint(&endpoint).await.unwrap();
+    let erased = bench.claim_one(soon).await;
+    assert_eq!(store.change(&erased.change).await.unwrap(), None);
+    assert!(store.delivery_erased(&erased, soon).await.unwrap());
+    let last = bench.claim_one(soon).await;
+    assert_eq!(store.change(&last.change).await.unwrap().unwrap().kind, "tracker.deleted");
+    // Disabled while an attempt is under way: its end finds nothing.
+    assert!(store.disable_endpoint(&endpoint.id, "gone").await.unwrap());
+    assert!(!store.delivered(&last, soon).await.unwrap());
+    assert_eq!(store.pending_count(&endpoint.id).await.unwrap(), 0);
+    let refused = store.replay(&endpoint.id, &first.change).await.unwrap();
+    assert!(!refused, "a disabled endpoint gets nothing");
+}
+
+async fn foreign_and_unknown_changes_are_not_replayed(bench: Bench) {
+    let store = &bench.store;
+    let (one, two) = ("one".parse().unwrap(), "two".parse().unwrap());
+    let own = shop_with_endpoint(store, &one, endpoint(1)).await;
+    let foreign = shop_with_endpoint(store, &two, endpoint(2)).await;
+    registered(store, &one, "SANDBOX-1").await;
+    let claim = bench.claim_one(after(store.now().await.unwrap(), SignedDuration::from_secs(1))).await;
+    assert_eq!(claim.endpoint, own.id);
+    assert!(!store.replay(&foreign.id, &claim.change).await.unwrap());
+    assert!(!store.replay(&endpoint(3), &claim.change).await.unwrap());
+    let unknown = ChangeId { n: claim.change.n + 7, ..claim.change.clone() };
+    assert!(!store.replay(&own.id, &unknown).await.unwrap());
+    assert_eq!(store.pending_count(&foreign.id).await.unwrap(), 0);
 }

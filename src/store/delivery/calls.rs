@@ -1,9 +1,11 @@
 //! Scripts of deliveries, and a way to send many calls at once of which some may fail.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, RedisError, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, ToRedisArgs, Value};
+use tokio::time::sleep;
 
 use crate::store::connection::Connection;
 use crate::store::error::StoreError;
@@ -76,13 +78,53 @@ impl Call {
         self.command("EVAL", self.script.text)
     }
 
-    /// Sends it alone and reads its answer.
-    pub(super) async fn run<T: redis::FromRedisValue>(self, connection: &Connection) -> Result<T, StoreError> {
-        let value = match run_all(connection, std::slice::from_ref(&self)).await?.pop() {
-            Some(answer) => answer?,
-            None => Value::Nil,
-        };
-        Ok(redis::from_redis_value(value).map_err(RedisError::from)?)
+    /// Sends it alone and reads its answer; also whether it had to be sent again because nobody knows what became of
+    /// the first.
+    pub(super) async fn run<T: FromRedisValue>(self, connection: &Connection) -> Result<(T, bool), StoreError> {
+        let mut waits = WAITS.iter();
+        loop {
+            let answer = match run_all(connection, std::slice::from_ref(&self)).await {
+                Ok(mut answers) => answers.pop().unwrap_or(Ok(Value::Nil)).map_err(StoreError::from),
+                Err(error) => Err(error),
+            };
+            match (answer, waits.next()) {
+                (Ok(value), left) => {
+                    let repeated = left.is_none_or(|wait| *wait != WAITS[0]);
+                    return Ok((redis::from_redis_value(value).map_err(RedisError::from)?, repeated));
+                }
+                (Err(error), Some(wait)) if may_be_repeated(&error) => sleep(*wait).await,
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Waits between repeats.
+const WAITS: [Duration; 4] =
+    [Duration::from_millis(30), Duration::from_millis(150), Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// Whether the outcome is unknown, or the server asked to come again. Every script here may be repeated.
+fn may_be_repeated(error: &StoreError) -> bool {
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
+    let StoreError::Redis(error) = error else { return false };
+    let asked = [Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain];
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || error.kind() == ErrorKind::ClusterConnectionNotFound
+        || asked.iter().any(|kind| error.kind() == (*kind).into())
+}
+
+/// Sends many calls at once, and all of them again while the outcome of any is unknown.
+pub(super) async fn run_surely<T: FromRedisValue>(connection: &Connection, calls: &[Call]) -> Result<Vec<T>, StoreError> {
+    let mut waits = WAITS.iter();
+    loop {
+        let answers = run_all(connection, calls).await.and_then(all_of_them);
+        match (answers, waits.next()) {
+            (Err(error), Some(wait)) if may_be_repeated(&error) => sleep(*wait).await,
+            (answers, _) => return answers,
+        }
     }
 }
 
@@ -129,11 +171,11 @@ pub(super) async fn run_all(
 }
 
 fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
+    error.kind() == ServerErrorKind::NoScript.into()
 }
 
 /// The answers that came; an error only where not one did.
-pub(super) fn those_that_came<T: redis::FromRedisValue>(
+pub(super) fn those_that_came<T: FromRedisValue>(
     answers: Vec<Result<Value, RedisError>>,
 ) -> Result<Vec<Option<T>>, StoreError> {
     let mut came = Vec::with_capacity(answers.len());
@@ -155,7 +197,7 @@ pub(super) fn those_that_came<T: redis::FromRedisValue>(
 }
 
 /// All the answers, or the first error.
-pub(super) fn all_of_them<T: redis::FromRedisValue>(
+pub(super) fn all_of_them<T: FromRedisValue>(
     answers: Vec<Result<Value, RedisError>>,
 ) -> Result<Vec<T>, StoreError> {
     answers.into_iter().map(|answer| Ok(redis::from_redis_value(answer?).map_err(RedisError::from)?)).collect()

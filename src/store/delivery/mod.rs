@@ -94,7 +94,7 @@ impl Store {
             Verdict::Released { until } => ("release", *until, ""),
         };
         let (shard, endpoint, subject) = (claim.change.shard, &claim.endpoint, claim.subject.as_str());
-        let settled: u8 = Call::new(&SETTLE)
+        let (settled, repeated): (u8, bool) = Call::new(&SETTLE)
             .key(keys::attempt(shard, endpoint, subject))
             .key(keys::pending(shard, endpoint, subject))
             .key(keys::deliver(shard, endpoint))
@@ -117,7 +117,11 @@ impl Store {
             .arg(SENT_KEPT)
             .run(&self.connection())
             .await?;
-        Ok(settled == 1)
+        if settled == 2 {
+            self.wakeups().deliveries.notify_one();
+        }
+        // A token that is gone at a second try was most likely used up by the first, whose answer was lost.
+        Ok(settled > 0 || repeated)
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calls::{Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, those_that_came};
-use crate::model::{Change, EndpointId, Shard};
+use super::calls::{Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, run_surely, those_that_came};
+use crate::model::{Change, ChangeId, EndpointId, EndpointState, Shard};
 use crate::store::{Store, StoreError, keys};
 
 /// Subjects or deliveries that one call of a script moves.
@@ -42,8 +42,20 @@ impl Store {
                     .arg(HELD_BY_STATE)
             })
             .collect();
-        let _: Vec<u8> = all_of_them(run_all(&self.connection(), &calls).await?)?;
+        let _: Vec<u8> = run_surely(&self.connection(), &calls).await?;
+        self.wakeups().deliveries.notify_one();
         Ok(())
+    }
+
+    /// Queues a change for an endpoint again, whatever became of it before; its body has the same bytes. False: there
+    /// is no such endpoint or change, or they are not of one shop.
+    pub async fn replay(&self, endpoint: &EndpointId, change: &ChangeId) -> Result<bool, StoreError> {
+        let Some(to) = self.endpoint(endpoint).await?.filter(|to| to.state != EndpointState::Disabled) else {
+            return Ok(false);
+        };
+        let Some(change) = self.change(change).await?.filter(|change| change.shop == to.shop) else { return Ok(false) };
+        self.requeue(endpoint, &[change], self.now().await?).await?;
+        Ok(true)
     }
 
     /// Queues changes for an endpoint again, delivered, dead or never sent; those that wait already stay as they are.
@@ -70,8 +82,9 @@ impl Store {
                         .arg(change.sequence)
                 })
                 .collect();
-            let _: Vec<u8> = all_of_them(run_all(&self.connection(), &calls).await?)?;
+            let _: Vec<u8> = run_surely(&self.connection(), &calls).await?;
         }
+        self.wakeups().deliveries.notify_one();
         Ok(())
     }
 
@@ -81,11 +94,12 @@ impl Store {
         let mut shards: Vec<Shard> = Shard::all().collect();
         while !shards.is_empty() {
             let calls: Vec<Call> = shards.iter().map(|shard| revive_call(*shard, endpoint, now)).collect();
-            let counts: Vec<usize> = all_of_them(run_all(&self.connection(), &calls).await?)?;
+            let counts: Vec<usize> = run_surely(&self.connection(), &calls).await?;
             revived += counts.iter().sum::<usize>() as u64;
             let more = shards.into_iter().zip(counts).filter(|(_, count)| *count == PIECE);
             shards = more.map(|(shard, _)| shard).collect();
         }
+        self.wakeups().deliveries.notify_one();
         Ok(revived)
     }
 

@@ -5,5 +5,8 @@ for _, change in ipairs(changes) do
   redis.call('ZREM', KEYS[1], change)
   redis.call('HDEL', KEYS[2], change)
 end
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('UNLINK', KEYS[2])
+end
 set_buried(KEYS[1], KEYS[3], ARGV[1])
 return #changes

@@ -1,4 +1,4 @@
--- Ends one claim. Only the holder of its token may; a second try of the same call finds the token gone.
+-- Ends one claim: 0 = not ours, 1 = done, 2 = done and the subject has more to tell. Only the holder of its token may; a second try of the same call finds the token gone.
 -- KEYS  attempt, pending, deliver, ready, pauses, sent, dead, dead-about, buried, replayed,
 --       the key that exists as long as the subject does
 -- ARGV  verb, endpoint, subject, change, token, at, next time, text (line for `sent`, or the error), length of `sent`
@@ -49,10 +49,11 @@ end
 redis.call('ZREM', pending, change)
 redis.call('HDEL', KEYS[10], change)
 redis.call('DEL', attempt)
-if redis.call('EXISTS', pending) == 1 then
+local more = redis.call('EXISTS', pending)
+if more == 1 then
   redis.call('ZADD', deliver, 'XX', at, subject)
 else
   redis.call('ZREM', deliver, subject)
 end
 set_ready(deliver, ready, pauses, endpoint)
-return 1
+return 1 + more
