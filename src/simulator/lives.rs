@@ -82,7 +82,7 @@ impl Story {
     /// The promise to register with it, as a share of its span, where the story needs one.
     pub const fn promise(self) -> Option<f64> {
         match self {
-            Self::LateThenClear => Some(0.6),
+            Self::LateThenClear => Some(0.55),
             _ => None,
         }
     }
@@ -108,7 +108,7 @@ impl Story {
             ),
             Self::LateThenClear => then(
                 way(0.1, 0.2),
-                &[(Arrived, 0.35, Hub), (OutForDelivery, 0.9, Destination), (Delivered, 1.0, Destination)],
+                &[(Arrived, 0.35, Hub), (AtDepot, 0.6, Destination), (OutForDelivery, 0.9, Destination), (Delivered, 1.0, Destination)],
             ),
             Self::NotHandedOver => vec![label],
             Self::HandedOverLate => then(vec![label], &[(Accepted, 0.8, Origin), (Departed, 0.9, Origin), (Delivered, 1.0, Destination)]),
@@ -149,8 +149,8 @@ impl Story {
                     (ReturnedToSender, 1.0, Origin),
                 ],
             ),
-            Self::Lost => then(way(0.15, 0.3), &[(Arrived, 0.45, Hub), (Lost, 1.0, Hub)]),
-            Self::Damaged => then(way(0.15, 0.3), &[(Arrived, 0.45, Hub), (Damaged, 1.0, Hub)]),
+            Self::Lost => then(way(0.15, 0.3), &[(Arrived, 0.45, Hub), (Departed, 0.7, Hub), (Lost, 1.0, Hub)]),
+            Self::Damaged => then(way(0.15, 0.3), &[(Arrived, 0.45, Hub), (Departed, 0.7, Hub), (Damaged, 1.0, Hub)]),
             Self::CarrierDelay => then(
                 way(0.1, 0.2),
                 &[(Delay, 0.4, Hub), (Arrived, 0.7, Hub), (OutForDelivery, 0.85, Destination), (Delivered, 1.0, Destination)],

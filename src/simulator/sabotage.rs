@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::carriers::StandIn;
+use super::carriers::{StandIn, mondialrelay};
 
 /// What to spoil.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,11 @@ fn knock(stand_in: &StandIn) -> String {
         "fedex" => format!(
             "POST /track/v1/trackingnumbers HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
         ),
-        "mondialrelay" => format!("POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        "mondialrelay" => {
+            let body = mondialrelay::knock();
+            let length = body.len();
+            format!("POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        }
         _ => format!("GET /v1/parcels?number=SANDBOX-UNKNOWN HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
     }
 }

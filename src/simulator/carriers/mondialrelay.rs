@@ -120,6 +120,11 @@ fn signature(values: &[&str]) -> String {
     HEXUPPER.encode(&Md5::digest(latin))
 }
 
+/// A request in the brand's name for no parcel in particular.
+pub(crate) fn knock() -> String {
+    envelope(&format!("<{METHOD} xmlns=\"{NAMESPACE}\"><Enseigne>{BRAND}</Enseigne></{METHOD}>"))
+}
+
 async fn track(
     State(desk): State<Desk>,
     ConnectInfo(knife): ConnectInfo<Knife>,
