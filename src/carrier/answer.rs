@@ -33,7 +33,7 @@ use self::outcome::{Seen, Verdict, by_http, by_rules};
 use self::trace::Trace;
 use super::call::{CallItem, RawAnswer};
 use super::definition::Definition;
-use super::definition::answer::Missing;
+use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
 use super::expr::{Scope, Source};
 use crate::model::{Observation, PollOutcome};
 
@@ -78,6 +78,27 @@ impl ParcelAnswer {
     fn without(number: &str, outcome: PollOutcome, message: Option<String>) -> Self {
         Self { number: number.to_owned(), outcome, message, unchanged: false, observation: None }
     }
+}
+
+/// The answer of a token call as JSON, and what the rules say of it, where one holds. Text that is not of the
+/// format is handed on as text: some logins answer with the bare token.
+pub(super) fn read_token_answer(
+    format: Format,
+    rules: &[OutcomeRule],
+    response: &RawAnswer,
+) -> (Value, Option<(PollOutcome, Option<String>)>) {
+    let text = body::text_of(&response.body, response.header("content-type"));
+    let body = body::read(&AnswerSpec { format, ..AnswerSpec::default() }, &text);
+    let root = match &body {
+        Body::Read(value) => value.clone(),
+        _ => Value::from(text.trim()),
+    };
+    let http = outcome::http_value(response);
+    let scope = Scope::new().with("root", &root).with("http", &http).focus(&root);
+    let all = || text.to_string();
+    let seen = Seen { status: response.status, body: &body, text: &all, scope: &scope };
+    let verdict = by_rules(rules, &seen).map(|verdict| (verdict.outcome, verdict.message));
+    (root, verdict)
 }
 
 /// The half of a carrier that reads answers.

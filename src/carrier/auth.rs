@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::answer::read_token_answer;
 use super::call::RawAnswer;
 use super::definition::TokenSpec;
 use super::expr::{Scope, Source};
@@ -51,13 +52,11 @@ impl Carrier {
             let message = format!("{code} gives no tokens");
             return Err(TokenProblem { outcome: PollOutcome::CarrierFault, message });
         };
-        let root = body(response);
-        let status = Value::from(response.status);
-        let http = serde_json::json!({ "status": status });
-        let scope = Scope::new().with("root", &root).with("http", &http).focus(&root);
-        if let Some(problem) = self.refused(spec, response, &scope) {
+        let (root, verdict) = read_token_answer(spec.format, &spec.outcome, response);
+        if let Some(problem) = self.refused(verdict, response.status) {
             return Err(problem);
         }
+        let scope = Scope::new().with("root", &root).focus(&root);
         let Some(value) = spec.value.text(&scope) else {
             let message = format!("{code}: the answer of the token call holds no token at {}", spec.value);
             return Err(TokenProblem { outcome: PollOutcome::Drifted, message });
@@ -71,22 +70,21 @@ impl Carrier {
     }
 
     /// What the answer means when it is no token: the definition's rules first, then what is usual.
-    fn refused(&self, _spec: &TokenSpec, response: &RawAnswer, _scope: &Scope<'_>) -> Option<TokenProblem> {
-        let outcome = match response.status {
-            200..=299 => return None,
+    fn refused(&self, verdict: Option<(PollOutcome, Option<String>)>, status: u16) -> Option<TokenProblem> {
+        let usual = || match status {
+            200..=299 => PollOutcome::Ok,
             400 | 401 | 403 => PollOutcome::AuthFailed,
             429 => PollOutcome::Throttled,
             _ => PollOutcome::CarrierFault,
         };
-        let message = format!("{}: the token call was answered with HTTP {}", self.code(), response.status);
+        let (outcome, words) = verdict.unwrap_or_else(|| (usual(), None));
+        if outcome == PollOutcome::Ok {
+            return None;
+        }
+        let words = words.map_or_else(String::new, |words| format!(": {words}"));
+        let message = format!("{}: the token call was answered with HTTP {status}{words}", self.code());
         Some(TokenProblem { outcome, message })
     }
-}
-
-/// JSON, or the text itself.
-fn body(response: &RawAnswer) -> Value {
-    serde_json::from_slice(&response.body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&response.body).trim().to_owned()))
 }
 
 /// When the token ends: relative, absolute, its own claim, or the definition's life. Never before now.

@@ -3,7 +3,13 @@
 use super::load::Shared;
 
 /// Folder and `carrier.toml` of each.
-pub(super) const CARRIERS: &[(&str, &str)] = &[];
+pub(super) const CARRIERS: &[(&str, &str)] = &[
+    ("fedex", include_str!("../../carriers/fedex/carrier.toml")),
+    ("laposte", include_str!("../../carriers/laposte/carrier.toml")),
+    ("mondialrelay", include_str!("../../carriers/mondialrelay/carrier.toml")),
+    ("sandbox", include_str!("../../carriers/sandbox/carrier.toml")),
+    ("ups", include_str!("../../carriers/ups/carrier.toml")),
+];
 
 /// Tables that several carriers use, `carriers/_shared/NAME.toml`.
 const SHARED: &[(&str, &str)] = &[];

@@ -130,6 +130,8 @@ mod tests {
         let template = |text: &str| Template::compile(text).unwrap();
         assert_eq!(template("/ids/{{ number | urlencode }}?{{ missing }}").render(&scope).unwrap(), "/ids/6A%201?");
         assert_eq!(template("{{ '}}' ~ {'a': {}} | json }}").render(&scope).unwrap(), "}}{\"a\":{}}");
+        let looped = "?{% for n in numbers %}n={{ n }}{% if not loop.last %}&{% endif %}{% endfor %}";
+        assert_eq!(template(looped).render(&scope).unwrap(), "?n=1&n=2");
         assert_eq!(template("{{ numbers }}").json(&scope).unwrap(), list);
         assert_eq!(template("{{ number }}").json(&scope).unwrap(), number);
         assert_eq!(template("{{ numbers | join(',') }}!").json(&scope).unwrap(), json!("1,2!"));
@@ -140,7 +142,14 @@ mod tests {
         for text in ["", "a |", "a | nonsense", "a.b(", "'open", "a | map('x') | wrong_name(1)"] {
             assert!(Source::compile(text).is_err(), "{text}");
         }
-        for text in ["{{ a", "{% for x in y %}{% endfor %}", "{{ }}", "{{ a | nonsense }}"] {
+        for text in [
+            "{{ a",
+            "{% for x in y %}",
+            "{% include 'x' %}",
+            "{% if a | nonsense %}{% endif %}",
+            "{{ }}",
+            "{{ a | nonsense }}",
+        ] {
             assert!(Template::compile(text).is_err(), "{text}");
         }
     }

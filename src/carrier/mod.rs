@@ -25,6 +25,8 @@ pub mod load;
 pub mod numbers;
 pub mod registry;
 mod request;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter, normalize};

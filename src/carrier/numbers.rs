@@ -195,7 +195,7 @@ fn shapes(definition: &Definition) -> String {
 }
 
 /// As the carrier writes it: white space, invisible characters and the definition's own are dropped.
-fn clean(definition: &Definition, text: &str) -> String {
+pub(super) fn clean(definition: &Definition, text: &str) -> String {
     let spec = &definition.normalise;
     let dash = |c: char| if matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}') { '-' } else { c };
     let dropped = |c: &char| {

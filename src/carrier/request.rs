@@ -271,7 +271,7 @@ impl Writer<'_> {
         template_problem(self.definition, place, problem)
     }
 
-    /// Parameters whose expressions give nothing are left out.
+    /// Parameters whose expressions give nothing are left out; an expression that gives a list repeats its name.
     fn params(
         &self,
         place: &str,
@@ -281,7 +281,13 @@ impl Writer<'_> {
         let mut all = Vec::new();
         for (name, param) in params {
             for template in &param.0 {
-                let value = self.render(&format!("{place}.{name}"), template, scope)?;
+                let place = format!("{place}.{name}");
+                let value = template.json(scope).map_err(|problem| self.problem(&place, &problem))?;
+                if let Value::Array(list) = &value {
+                    all.extend(list.iter().map(|item| (name.clone(), plain_text(item))));
+                    continue;
+                }
+                let value = self.render(&place, template, scope)?;
                 if !value.is_empty() || template.is_fixed() {
                     all.push((name.clone(), value));
                 }
@@ -346,20 +352,21 @@ impl Writer<'_> {
         })
     }
 
-    /// Nothing: the field is left out.
+    /// Nothing: the field is left out, as an input that was not given, or an object of nothing but such.
     fn json(&self, place: &str, template: &JsonTemplate, scope: &Scope<'_>) -> Result<Option<Value>, CallProblem> {
         Ok(match template {
             JsonTemplate::Fixed(value) => Some(value.clone()),
             JsonTemplate::Text(text) => {
                 let value = text.json(scope).map_err(|problem| self.problem(place, &problem))?;
-                Some(value).filter(|value| !value.is_null())
+                let given = text.is_fixed() || value.as_str().is_none_or(|text| !text.is_empty());
+                Some(value).filter(|value| given && !value.is_null())
             }
             JsonTemplate::List(items) => {
                 let mut list = Vec::with_capacity(items.len());
                 for item in items {
                     list.extend(self.json(place, item, scope)?);
                 }
-                Some(Value::Array(list))
+                (items.is_empty() || !list.is_empty()).then_some(Value::Array(list))
             }
             JsonTemplate::Object(fields) => {
                 let mut object = serde_json::Map::new();
@@ -368,7 +375,7 @@ impl Writer<'_> {
                         object.insert(name.clone(), value);
                     }
                 }
-                Some(Value::Object(object))
+                (fields.is_empty() || !object.is_empty()).then_some(Value::Object(object))
             }
             JsonTemplate::ForEach { list, item } => {
                 let elements = list.try_eval(scope).map_err(|problem| self.problem(place, &problem))?;
@@ -410,6 +417,10 @@ impl Writer<'_> {
             timeout: self.timeout,
         })
     }
+}
+
+fn plain_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn template_problem(definition: &Definition, place: &str, problem: &ExprProblem) -> CallProblem {

@@ -8,6 +8,7 @@ use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
 use super::expr::Template;
 use super::load::{self, Shared, nearest};
+use super::numbers::clean;
 
 /// Key and sentence.
 type Found = (String, String);
@@ -75,7 +76,7 @@ fn numbers(definition: &Definition, tell: &mut Tell<'_>) {
             tell(key("part"), "the pattern has no such group".into());
         }
         for example in &format.examples {
-            match format.regex.0.captures(example) {
+            match format.regex.0.captures(&clean(definition, example)) {
                 None => tell(key("examples"), format!("{example:?} does not match the pattern")),
                 Some(groups) if !format.checksum.0.is_empty() && !checksum::holds(&format.checksum, &groups) => {
                     tell(key("examples"), format!("the check character of {example:?} is wrong"));

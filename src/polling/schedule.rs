@@ -36,7 +36,8 @@ pub fn next_poll(tracker: &Tracker, now: Timestamp, table: &IntervalTable) -> Op
         End::Soft => (table.ended.0, Some(table.ended.1)),
         End::Terminal => (table.delivered.0, Some(table.delivered.1)),
     };
-    let interval = if failed(tracker.poll.outcome) { retry(table.retry, tracker.poll.failures, interval) } else { interval };
+    let interval =
+        if failed(tracker.poll.outcome) { retry(table.retry, tracker.poll.failures, interval) } else { interval };
     let next = later(now, spread(&tracker.id, now, interval, table.jitter));
     match until {
         Some(span) if next > later(tracker.ended_at.unwrap_or(now), span) => None,
@@ -118,7 +119,12 @@ mod tests {
     fn a_failure_is_tried_again_soon_and_ever_more_slowly() {
         let mut parcel = tracker(Substatus::Departed);
         parcel.poll.outcome = Some(PollOutcome::CarrierFault);
-        let waits: Vec<i64> = (1..=12).map(|failures| { parcel.poll.failures = failures; minutes_until_next(&parcel).unwrap() }).collect();
+        let waits: Vec<i64> = (1..=12)
+            .map(|failures| {
+                parcel.poll.failures = failures;
+                minutes_until_next(&parcel).unwrap()
+            })
+            .collect();
         assert!(waits[0] <= 1 && waits[3] >= 7 && waits[11] <= 198, "{waits:?}");
     }
 

@@ -22,12 +22,21 @@ impl Sources {
     pub fn system(named: Option<PathBuf>) -> Self {
         let usual = PathBuf::from("/etc/wismo/wismo.toml");
         let file = named.or_else(|| usual.exists().then_some(usual));
-        Self { file, environment: std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect() }
+        Self {
+            file,
+            environment: std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        }
     }
 
     /// A variable of the environment, where it is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -69,7 +78,9 @@ fn files(main: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let folder = main.with_file_name("conf.d");
     let mut extra = Vec::new();
     match std::fs::read_dir(&folder) {
-        Ok(entries) => extra.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml"))),
+        Ok(entries) => extra.extend(
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")),
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => problems.push(problem(&folder, format!("cannot be read: {error}"))),
     }
@@ -110,7 +121,8 @@ mod tests {
         fs::write(folder.path().join("key"), "from a file\n").unwrap();
         let mut environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         environment.push(("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string()));
-        load(&Sources { file: Some(file), environment }).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        load(&Sources { file: Some(file), environment })
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -125,7 +137,11 @@ mod tests {
     fn later_sources_override_earlier_ones() {
         let settings = in_folder(
             "[server]\nlisten = \"127.0.0.1:1\"\n[log]\nfilter = \"debug\"",
-            &[("20-b.toml", "[server]\nlisten = \"127.0.0.1:3\""), ("10-a.toml", "[server]\nlisten = \"127.0.0.1:2\""), ("ignored.txt", "x")],
+            &[
+                ("20-b.toml", "[server]\nlisten = \"127.0.0.1:3\""),
+                ("10-a.toml", "[server]\nlisten = \"127.0.0.1:2\""),
+                ("ignored.txt", "x"),
+            ],
             &[("WISMO__SANDBOX__ENABLED", "false"), ("WISMO__WEBHOOK__ALLOW_NETS", "127.0.0.1/32,10.0.0.0/8")],
         )
         .unwrap();
@@ -181,7 +197,9 @@ mod tests {
     #[test]
     fn an_account_without_carrier_or_shops_and_a_short_log_are_refused() {
         let problems = in_folder("[accounts.x]\n[retention]\nchanges = \"8d\"", &[], &[]).unwrap_err().join("\n");
-        for part in ["accounts.x.carrier: missing", "accounts.x.shops: missing", "retention.changes: 192 hours is too short"] {
+        for part in
+            ["accounts.x.carrier: missing", "accounts.x.shops: missing", "retention.changes: 192 hours is too short"]
+        {
             assert!(problems.contains(part), "{part} is missing in\n{problems}");
         }
     }

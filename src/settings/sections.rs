@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::load::Sources;
 use super::reader::{Reader, text_of};
 use super::{
-    Account, AccountLimits, Delays, Log, LogFormat, Polling, Redis, Retention, Sandbox, Server, Settings, Shops, Webhook, Window, units,
+    Account, AccountLimits, Delays, Log, LogFormat, Polling, Redis, Retention, Sandbox, Server, Settings, Shops,
+    Webhook, Window, units,
 };
 use crate::model::{AccountName, Status};
 
@@ -22,11 +23,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Everything, or nothing when a key is wrong (the reader then holds why).
 pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings> {
     let state_dir = root.text("state_dir").map(|given| state_dir(&given, sources));
-    let runtime_dir = root.text("runtime_dir").map(|given| match (given.as_str(), sources.variable("RUNTIME_DIRECTORY")) {
-        ("", Some(systemd)) => PathBuf::from(systemd),
-        ("", None) => state_dir.clone().unwrap_or_default().join("run"),
-        _ => PathBuf::from(given),
-    });
+    let runtime_dir =
+        root.text("runtime_dir").map(|given| match (given.as_str(), sources.variable("RUNTIME_DIRECTORY")) {
+            ("", Some(systemd)) => PathBuf::from(systemd),
+            ("", None) => state_dir.clone().unwrap_or_default().join("run"),
+            _ => PathBuf::from(given),
+        });
     let master_key_file = root.given("master_key_file").map(PathBuf::from).or_else(|| {
         let file = Path::new(sources.variable("CREDENTIALS_DIRECTORY")?).join("master-key");
         file.exists().then_some(file)
@@ -47,7 +49,11 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         if retention.changes < span + 7 * DAY {
             root.section("retention").wrong(
                 "changes",
-                format!("{} hours is too short: webhook.retry takes {} hours in all, and 7 days more are kept for replay", retention.changes.as_secs() / 3600, span.as_secs() / 3600),
+                format!(
+                    "{} hours is too short: webhook.retry takes {} hours in all, and 7 days more are kept for replay",
+                    retention.changes.as_secs() / 3600,
+                    span.as_secs() / 3600
+                ),
             );
         }
     }
@@ -130,7 +136,8 @@ fn polling(root: &Reader<'_>) -> Option<Polling> {
         Status::Exception,
         Status::ReturnToSender,
     ];
-    let intervals: BTreeMap<Status, Duration> = polled.into_iter().filter_map(|status| Some((status, every(status.name())?))).collect();
+    let intervals: BTreeMap<Status, Duration> =
+        polled.into_iter().filter_map(|status| Some((status, every(status.name())?))).collect();
     let (ended, ended_for) = (every("ended"), every("ended_for"));
     let (delivered, delivered_for, retry) = (every("delivered"), every("delivered_for"), every("retry"));
     i.finish();
@@ -168,7 +175,9 @@ fn delays(root: &Reader<'_>) -> Option<Delays> {
 
 fn webhook(root: &Reader<'_>) -> Option<Webhook> {
     let s = root.section("webhook");
-    let allow_nets = s.list("allow_nets", |text| text.parse().map_err(|_| format!("{text:?} is no network: write 10.1.2.0/24 or 127.0.0.1/32")));
+    let allow_nets = s.list("allow_nets", |text| {
+        text.parse().map_err(|_| format!("{text:?} is no network: write 10.1.2.0/24 or 127.0.0.1/32"))
+    });
     let extra_ports = s.list("extra_ports", |text| text.parse().map_err(|_| format!("{text:?} is no port")));
     let timeout = s.duration("timeout", MS * 100, 5 * MINUTE);
     let per_endpoint = s.number("per_endpoint", 1..=1000);
@@ -251,7 +260,8 @@ fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
     let language = s.given("language");
     let shops = shops(s);
     let c = s.section("credentials");
-    let credentials = c.names().into_iter().filter_map(|name| Some((name.clone(), credential(&c, &name, sources)?))).collect();
+    let credentials =
+        c.names().into_iter().filter_map(|name| Some((name.clone(), credential(&c, &name, sources)?))).collect();
     let l = s.section("limits");
     let small = |name| l.number(name, 1..=1_000_000).and_then(|n| u32::try_from(n).ok());
     let limits = AccountLimits {
@@ -272,7 +282,9 @@ fn shops(s: &Reader<'_>) -> Option<Shops> {
             None
         }
         Some(value) if text_of(value).is_ok_and(|text| text == "*") => Some(Shops::All),
-        Some(_) => s.list("shops", |text| text.parse().map_err(|error: crate::model::ids::IdError| error.to_string())).map(Shops::Only),
+        Some(_) => s
+            .list("shops", |text| text.parse().map_err(|error: crate::model::ids::IdError| error.to_string()))
+            .map(Shops::Only),
     }
 }
 

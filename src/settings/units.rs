@@ -7,7 +7,8 @@ use std::time::Duration;
 /// # Errors
 /// A sentence that says what would be right.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("{text:?} is no duration: write a whole number and a unit, such as 500ms, 15s, 10m, 2h or 14d");
+    let bad =
+        || format!("{text:?} is no duration: write a whole number and a unit, such as 500ms, 15s, 10m, 2h or 14d");
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let number: u64 = text[..digits].parse().map_err(|_| bad())?;
     let millis = match text[digits..].trim() {

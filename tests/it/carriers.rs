@@ -94,7 +94,8 @@ fn differences(at: &str, expected: &Value, found: &Value, partial: bool, out: &m
 
 fn check_sample(carrier: &Carrier, sample: &Path, expectation: &Path) -> Result<(), String> {
     let name = sample.strip_prefix(carriers()).unwrap().display().to_string();
-    let text = std::fs::read_to_string(expectation).map_err(|_| format!("  {name}: has no {}\n", expectation.display()))?;
+    let text =
+        std::fs::read_to_string(expectation).map_err(|_| format!("  {name}: has no {}\n", expectation.display()))?;
     let expected: Value = serde_json::from_str(&text).map_err(|e| format!("  {}: {e}\n", expectation.display()))?;
     let numbers: Vec<String> = serde_json::from_value(expected["numbers"].clone()).unwrap_or_default();
     let response = response_of(&expected, std::fs::read(sample).unwrap());

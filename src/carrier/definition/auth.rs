@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::answer::OutcomeRule;
+use super::answer::{Format, OutcomeRule};
 use super::limits::some_duration;
 use super::request::{Body, Param, RawBody};
 use crate::carrier::expr::{Source, Template};
@@ -76,6 +76,8 @@ pub struct TokenSpec {
     pub body: Body,
     /// Instead of the body's own.
     pub content_type: Option<String>,
+    /// What the answer is written in; JSON that cannot be read is the text itself.
+    pub format: Format,
     /// The token in the answer.
     pub value: Source,
     /// Seconds that it lives.
@@ -107,6 +109,8 @@ struct RawToken {
     body: Option<Template>,
     soap: Option<Template>,
     content_type: Option<String>,
+    #[serde(default)]
+    format: Format,
     value: Source,
     expires_in: Option<Source>,
     expires_at: Option<Source>,
@@ -132,6 +136,7 @@ impl TryFrom<RawToken> for TokenSpec {
             headers: raw.headers,
             body,
             content_type: raw.content_type,
+            format: raw.format,
             value: raw.value,
             expires_in: raw.expires_in,
             expires_at: raw.expires_at,

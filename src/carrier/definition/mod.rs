@@ -94,6 +94,19 @@ pub struct Definition {
     /// What never leaves the mapping.
     #[serde(default)]
     pub drops: answer::DropsSpec,
+    /// Numbers of a test carrier that script a life, for people.
+    #[serde(default)]
+    pub scripts: Vec<Script>,
+}
+
+/// A number of a test carrier and what becomes of such a parcel.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// The number.
+    pub number: String,
+    /// Its life in a few words.
+    pub story: String,
 }
 
 /// An IANA zone that exists.

@@ -9,12 +9,18 @@ use serde_json::Value;
 use super::source::Compiled;
 use super::{ExprProblem, Scope, engine};
 
-/// Text with `{{ expressions }}`. Statements (`{% for %}`) are not part of the language.
+/// Text with `{{ expressions }}`; `{% if %}` and `{% for %}` work, too, and cost a compilation each time.
 #[derive(Debug, Clone)]
 pub struct Template {
     text: String,
-    parts: Vec<Part>,
+    form: Form,
     names: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Parts(Vec<Part>),
+    Statements,
 }
 
 #[derive(Debug, Clone)]
@@ -28,7 +34,7 @@ impl Template {
     pub fn compile(text: &str) -> Result<Self, ExprProblem> {
         let problem = |what: &str| ExprProblem { text: text.to_owned(), problem: what.to_owned() };
         if text.contains("{%") || text.contains("{#") {
-            return Err(problem("a template knows {{ expressions }} alone, no {% statements %} and no {# comments #}"));
+            return Self::with_statements(text);
         }
         let mut parts = Vec::new();
         let mut rest = text;
@@ -48,13 +54,32 @@ impl Template {
             Part::Expression(compiled) => Some(compiled.dotted()),
         });
         let names = dotted.flatten().cloned().collect();
-        Ok(Self { text: text.to_owned(), parts, names })
+        Ok(Self { text: text.to_owned(), form: Form::Parts(parts), names })
+    }
+
+    fn with_statements(text: &str) -> Result<Self, ExprProblem> {
+        let environment = engine::environment();
+        let template = environment.template_from_str(text).map_err(|error| ExprProblem::compiling(text, &error))?;
+        super::filters::check_names(text)?;
+        let names = template.undeclared_variables(true).into_iter().collect();
+        Ok(Self { text: text.to_owned(), form: Form::Statements, names })
+    }
+
+    fn run_statements(&self, scope: &Scope<'_>) -> Result<String, ExprProblem> {
+        let known = self.names.iter().filter_map(|name| {
+            let head = name.split('.').next().unwrap_or(name);
+            Some((head, scope.engine(head)?))
+        });
+        let environment = engine::environment();
+        let rendered = environment.render_str(&self.text, Engine::from_pairs(known));
+        rendered.map_err(|error| ExprProblem::running(&self.text, &error))
     }
 
     /// The text with every expression replaced by what it gives; absent gives nothing.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, ExprProblem> {
+        let Form::Parts(parts) = &self.form else { return self.run_statements(scope) };
         let mut out = String::with_capacity(self.text.len());
-        for part in &self.parts {
+        for part in parts {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Expression(compiled) => out.push_str(&engine::text(&compiled.run(scope)?)),
@@ -65,8 +90,10 @@ impl Template {
 
     /// The same as a JSON value: one expression alone keeps its type, anything else is text.
     pub fn json(&self, scope: &Scope<'_>) -> Result<Value, ExprProblem> {
-        match self.parts.as_slice() {
-            [Part::Expression(compiled)] => Ok(engine::to_json(&compiled.run(scope)?).unwrap_or(Value::Null)),
+        match &self.form {
+            Form::Parts(parts) if let [Part::Expression(compiled)] = parts.as_slice() => {
+                Ok(engine::to_json(&compiled.run(scope)?).unwrap_or(Value::Null))
+            }
             _ => self.render(scope).map(Value::String),
         }
     }
@@ -80,7 +107,7 @@ impl Template {
     /// Whether it is text without expressions.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
-        !self.parts.iter().any(|part| matches!(part, Part::Expression(_)))
+        matches!(&self.form, Form::Parts(parts) if parts.iter().all(|part| matches!(part, Part::Text(_))))
     }
 
     /// The template as written.
