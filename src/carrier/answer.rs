@@ -34,7 +34,7 @@ use self::trace::Trace;
 use super::call::{CallItem, RawAnswer};
 use super::definition::Definition;
 use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
-use super::expr::Scope;
+use super::expr::{Scope, Source};
 use crate::model::{Observation, PollOutcome};
 
 pub use self::carrier::normalize;
@@ -199,7 +199,7 @@ impl AnswerReader<'_> {
             token_refused: false,
             parcels,
         };
-        self.lift(&mut answer, response);
+        Self::lift(&mut answer, response);
         answer
     }
 
@@ -226,12 +226,13 @@ impl AnswerReader<'_> {
         }
     }
 
-    /// An account's trouble that only the items tell is the call's trouble, when all of them tell it.
-    fn lift(&self, answer: &mut Answer, response: &RawAnswer) {
+    /// What all parcels of an answer tell alike is about the call: trouble of the account, or an answer of which
+    /// nothing could be read.
+    fn lift(answer: &mut Answer, response: &RawAnswer) {
         let Some(first) = answer.parcels.first() else { return };
         let outcome = first.outcome;
-        let account = matches!(outcome, PollOutcome::AuthFailed | PollOutcome::Throttled);
-        if account && answer.parcels.iter().all(|parcel| parcel.outcome == outcome) {
+        let about_call = matches!(outcome, PollOutcome::AuthFailed | PollOutcome::Throttled | PollOutcome::Drifted);
+        if about_call && answer.parcels.iter().all(|parcel| parcel.outcome == outcome) {
             answer.message = answer.message.take().or_else(|| first.message.clone());
             answer.call = outcome;
             answer.retry_after = retry_after(&response.headers);
@@ -274,6 +275,8 @@ impl AnswerReader<'_> {
                 .map(|(node, _)| *node)
                 .collect();
             let outer = trace.nested(|| format!("parcels[{at}]."));
+            let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &own, item, call));
+            let own = picked.as_ref().map_or(own, |picked| picked.iter().collect());
             parcels.push(self.best(item, &own, call, trace));
             trace.restore(outer);
         }
@@ -370,6 +373,18 @@ impl AnswerReader<'_> {
             self.definition.map.reads_outside || self.definition.codes.iter().any(|lookup| lookup.reads_outside);
         if outside { digest::of(self.version, &[node, call.root]) } else { digest::of(self.version, &[node]) }
     }
+}
+
+/// What the definition picks of each node; a node of which it picks nothing stays as it is.
+fn picked(pick: &Source, nodes: &[&Value], item: &CallItem, call: &Call<'_>) -> Vec<Value> {
+    let number = Value::from(item.number.as_str());
+    let of = |node: &&Value| -> Vec<Value> {
+        let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
+        let found = pick.eval(&scope);
+        let several: Vec<Value> = found.iter().flat_map(|found| mapping::list_of(found)).cloned().collect();
+        if several.is_empty() { vec![(*node).clone()] } else { several }
+    };
+    nodes.iter().flat_map(of).collect()
 }
 
 /// What the parcels of one answer share.

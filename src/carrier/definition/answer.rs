@@ -54,6 +54,9 @@ pub struct AnswerSpec {
     pub parcels: Option<Source>,
     /// The number that a parcel echoes.
     pub number: Option<Source>,
+    /// What counts of a parcel that holds several under one number (numbers are used again): it becomes `p`. Of a
+    /// list, the one with the newest event.
+    pub pick: Option<Source>,
     /// Whether parcels echo their number.
     pub echo: bool,
     /// What an asked number is that the answer does not name.
@@ -70,6 +73,7 @@ impl Default for AnswerSpec {
             embedded: Vec::new(),
             parcels: None,
             number: None,
+            pick: None,
             echo: true,
             missing: Missing::NotFound,
             single: false,
