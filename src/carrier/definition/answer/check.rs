@@ -11,10 +11,7 @@ pub type Found = (String, String);
 ///
 /// # Errors
 /// The key and a sentence, when there is no such file or it cannot be used.
-pub fn resolve(
-    definition: &mut Definition,
-    shared: &dyn Fn(&str) -> Result<SharedCodes, String>,
-) -> Result<(), Found> {
+pub fn resolve(definition: &mut Definition, shared: &dyn Fn(&str) -> Result<SharedCodes, String>) -> Result<(), Found> {
     let mut resolved = Vec::new();
     for (at, lookup) in std::mem::take(&mut definition.codes).into_iter().enumerate() {
         let key = || format!("codes[{at}].include");
