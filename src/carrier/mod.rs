@@ -26,6 +26,8 @@ pub mod numbers;
 pub mod registry;
 mod request;
 #[cfg(test)]
+mod request_tests;
+#[cfg(test)]
 mod tests;
 mod validate;
 

@@ -139,7 +139,8 @@ pub(super) fn candidates(definition: &Definition, raw: &str, hints: &Hints) -> V
         }
     }
     found.sort_by_key(|candidate| std::cmp::Reverse(candidate.score));
-    found.dedup_by(|a, b| a.number == b.number);
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|candidate| seen.insert(candidate.number.clone()));
     found
 }
 

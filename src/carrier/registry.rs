@@ -67,7 +67,7 @@ impl Carrier {
         template.render(&scope).ok().filter(|url| url::Url::parse(url).is_ok())
     }
 
-    /// What it allows in this environment.
+    /// What it allows in this environment. Loading refuses a definition without `[limits.default]`.
     pub fn limits(&self, environment: &str) -> &Limits {
         let limits = &self.definition.limits;
         limits.get(environment).unwrap_or_else(|| &limits["default"])

@@ -115,17 +115,16 @@ impl Bag {
             bag.values.push(("number", json!(first.number)));
             bag.values.push(("inputs", json!(first.inputs)));
         }
-        let (base, auth_base) = match &account.base_url {
-            Some(own) => (own.clone(), own.clone()),
-            None => {
-                let scope = bag.scope();
-                let of = |template: &Template| {
-                    template.render(&scope).map_err(|problem| template_problem(definition, "environments", &problem))
-                };
-                let base = of(&environment.base_url)?;
-                let auth = environment.auth_base_url.as_ref().map(of).transpose()?;
-                (base.clone(), auth.unwrap_or(base))
-            }
+        let (base, auth_base) = if let Some(own) = &account.base_url {
+            (own.clone(), own.clone())
+        } else {
+            let scope = bag.scope();
+            let of = |template: &Template| {
+                template.render(&scope).map_err(|problem| template_problem(definition, "environments", &problem))
+            };
+            let base = of(&environment.base_url)?;
+            let auth = environment.auth_base_url.as_ref().map(of).transpose()?;
+            (base.clone(), auth.unwrap_or(base))
         };
         bag.values.push(("base_url", json!(base.trim_end_matches('/'))));
         bag.values.push(("auth_base_url", json!(auth_base.trim_end_matches('/'))));

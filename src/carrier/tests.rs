@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
+use crate::model::PollOutcome::{AuthFailed, CarrierFault, Drifted, Throttled};
 
 fn registry() -> Registry {
     Registry::load(None).unwrap_or_else(|problems| {
@@ -83,7 +84,7 @@ fn examples_of_numbers_normalise_and_are_detected() {
             for example in &format.examples {
                 let found = carrier.check_number(example).unwrap();
                 assert!(!found.number.is_empty());
-                let spaced = example.chars().map(|c| format!(" {c}")).collect::<String>().to_lowercase();
+                let spaced = example.split("").collect::<Vec<_>>().join(" ").to_lowercase();
                 assert_eq!(carrier.normalise(&spaced), Ok(found.number.clone()), "{} {example}", carrier.code());
                 let candidates = registry.detect(example, &Hints::default());
                 if format.detect {
@@ -224,7 +225,6 @@ fn tokens_are_read_with_their_life() {
     assert!(!format!("{token:?}").contains("abc"));
     let token = read("fedex", 200, r#"{"access_token":"x","expires_in":3599}"#).unwrap();
     assert_eq!(token.expires_at.duration_since(now).as_secs(), 3_599);
-    use crate::model::PollOutcome::{AuthFailed, CarrierFault, Drifted, Throttled};
     for (status, body, outcome) in [
         (401, "{}", AuthFailed),
         (429, "", Throttled),

@@ -118,7 +118,7 @@ fn auth(definition: &Definition, tell: &mut Tell<'_>) {
     let with_token = matches!(auth.kind, AuthKind::Oauth2 | AuthKind::Login);
     match auth.kind {
         AuthKind::Headers if auth.headers.is_empty() => {
-            tell("auth.headers".into(), "kind = \"headers\" names them".into())
+            tell("auth.headers".into(), "kind = \"headers\" names them".into());
         }
         AuthKind::Query if auth.query.is_empty() => tell("auth.query".into(), "kind = \"query\" names them".into()),
         AuthKind::Basic if auth.user.is_none() || auth.password.is_none() => {

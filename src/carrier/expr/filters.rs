@@ -2,6 +2,7 @@
 //!
 //! Each takes text or bytes; what is absent stays absent, so `e.time | digits | zfill(6)` of a missing time is
 //! missing and not `000000`. Digests give bytes; `hex` and `base64` write them.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands its values over")]
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
@@ -54,8 +55,7 @@ fn names_after_bar(expression: &str) -> Vec<String> {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(_), '\\') => drop(chars.next()),
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), _) => quote = quote.filter(|_| c != open),
             (None, '\'' | '"') => quote = Some(c),
             (None, '|') => {
                 while chars.next_if(|c| c.is_whitespace()).is_some() {}

@@ -20,6 +20,14 @@ pub struct Scope<'a> {
     focus: Option<(&'a Value, OnceCell<Engine>)>,
 }
 
+/// Where a plain path led.
+pub(super) enum Walked<'s> {
+    /// To this, or to nothing.
+    At(Option<&'s Value>),
+    /// The name is known to the engine alone.
+    EngineOnly,
+}
+
 #[derive(Debug)]
 struct Named<'a> {
     name: &'a str,
@@ -70,13 +78,13 @@ impl<'a> Scope<'a> {
         self.chain().find_map(|scope| scope.names.iter().rev().find(|n| n.name == name))
     }
 
-    /// What a plain path names. The outer nothing: this name is known to the engine alone.
-    pub(super) fn walk(&self, path: &Path) -> Option<Option<&Value>> {
+    /// What a plain path names.
+    pub(super) fn walk(&self, path: &Path) -> Walked<'_> {
         if let Some(named) = self.named(path.head()) {
-            return named.json.map(|json| path.follow(json));
+            return named.json.map_or(Walked::EngineOnly, |json| Walked::At(path.follow(json)));
         }
         let from = self.chain().find_map(|scope| scope.focus.as_ref()).map(|(value, _)| *value);
-        Some(from.and_then(|value| value.get(path.head())).and_then(|value| path.follow(value)))
+        Walked::At(from.and_then(|value| value.get(path.head())).and_then(|value| path.follow(value)))
     }
 
     /// The engine's form of what this name means.

@@ -10,6 +10,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::path::Path;
+use super::scope::Walked;
 use super::{ExprProblem, Scope, engine};
 
 /// A compiled expression with the names that it needs.
@@ -110,8 +111,8 @@ impl Source {
     pub fn try_eval<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<Cow<'s, Value>>, ExprProblem> {
         let found = match &self.0 {
             Form::Path(text, path) => match scope.walk(path) {
-                Some(found) => found.map(Cow::Borrowed),
-                None => engine::to_json(&Compiled::new(text)?.run(scope)?).map(Cow::Owned),
+                Walked::At(found) => found.map(Cow::Borrowed),
+                Walked::EngineOnly => engine::to_json(&Compiled::new(text)?.run(scope)?).map(Cow::Owned),
             },
             Form::Expression(compiled) => engine::to_json(&compiled.run(scope)?).map(Cow::Owned),
             Form::First(sources) => {

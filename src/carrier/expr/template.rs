@@ -124,8 +124,7 @@ fn closing(text: &str) -> Option<usize> {
     while at < bytes.len() {
         match (quote, bytes[at]) {
             (Some(_), b'\\') => at += 1,
-            (Some(open), byte) if byte == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), byte) => quote = quote.filter(|_| byte != open),
             (None, byte @ (b'\'' | b'"')) => quote = Some(byte),
             (None, b'{') => depth += 1,
             (None, b'}') if depth > 0 => depth -= 1,

@@ -66,7 +66,7 @@ pub(super) fn plain(text: &str) -> String {
         out.push_str(before);
         match after.split_once('>') {
             Some((tag, tail)) if tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!') => {
-                rest = tail
+                rest = tail;
             }
             _ => {
                 out.push('<');
