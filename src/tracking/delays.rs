@@ -145,13 +145,11 @@ fn verdict(kind: DelayKind, tracker: &Tracker, now: Timestamp, rules: &Rules) ->
 
 /// What was expected: the shop's promise; where it gave none, the carrier's estimate.
 fn expectation(tracker: &Tracker) -> Option<(Moment, Timestamp)> {
-    match &tracker.registration.promised {
-        Some(promise) => Some((promise.to, promise.to.passed_at(zones::of_promise(tracker).as_ref()))),
-        None => {
-            let eta = tracker.facts.eta_to.or(tracker.facts.eta_from)?;
-            Some((eta, eta.passed_at(zones::of_recipient(tracker).as_ref())))
-        }
+    if let Some(promise) = &tracker.registration.promised {
+        return Some((promise.to, promise.to.passed_at(zones::of_promise(tracker).as_ref())));
     }
+    let eta = tracker.facts.eta_to.or(tracker.facts.eta_from)?;
+    Some((eta, eta.passed_at(zones::of_recipient(tracker).as_ref())))
 }
 
 fn late(tracker: &Tracker, now: Timestamp, rules: &Rules) -> Verdict {

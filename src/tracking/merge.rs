@@ -7,13 +7,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::event::{ObservedEvent, Place};
 use crate::model::observation::{Headline, Observation};
 use crate::model::parcel::Facts;
-use crate::model::time::{EventTime, Moment};
+use crate::model::time::{EventTime, Moment, after};
 use crate::model::tracker::{KeptEvent, Tracker};
 
 /// So many arrival times are remembered; what vanished before the oldest of them keeps its `retracted_at`.
@@ -108,7 +108,8 @@ fn headline(tracker: &Tracker, answer: &Observation) -> Option<Headline> {
 /// A new life starts months after the floor, so what might be older than it, is.
 fn of_older_life(time: &EventTime, floor: Option<Moment>) -> bool {
     match (bounds(time), floor) {
-        (Some((earliest, _)), Some(floor)) => earliest <= floor.passed_at(None),
+        // One second more, since a moment is written without its fractions.
+        (Some((earliest, _)), Some(floor)) => earliest <= after(floor.passed_at(None), SignedDuration::from_secs(1)),
         _ => false,
     }
 }

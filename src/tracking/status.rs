@@ -97,10 +97,8 @@ impl Lock {
         if self.vanished(events) && Some(event.observed_at) > last_seen {
             return true;
         }
-        let old_scan = self
-            .holders
-            .first()
-            .is_some_and(|first| event.time.certain_cmp(&events[*first].time) == Some(Ordering::Less));
+        let compared = self.holders.iter().find_map(|holder| event.time.certain_cmp(&events[*holder].time));
+        let old_scan = compared == Some(Ordering::Less);
         !old_scan && (rule == Rule::Revoke || is_return_after(from, to))
     }
 }

@@ -71,7 +71,7 @@ fn rows_of_the_way() -> Vec<Row> {
     };
     let mut moved = on_the_way();
     let with_eta = Observation { facts: eta("2026-11-26"), ..answer(2 * HOUR, &base) };
-    let mut attempted = Life::seen(&[absent.clone()]);
+    let mut attempted = Life::seen(std::slice::from_ref(&absent));
     let again = scan(S::RecipientAbsent, HOUR + 20);
     let mut out_before = Life::seen(std::slice::from_ref(&out));
     vec![

@@ -120,7 +120,7 @@ fn a_label_without_a_scan_for_two_working_days_is_not_handed_over() {
     let friday = since_start("2026-11-27T15:00:00Z");
     let mut life = Life::new(Registration::default());
     let label = scan(S::LabelCreated, friday);
-    life.answer(friday + HOUR, &[label.clone()]);
+    life.answer(friday + HOUR, std::slice::from_ref(&label));
     let due = since_start("2026-12-01T15:00:00Z"); // Tuesday
     assert_eq!(life.timer(TimerKind::NotHandedOver), Some(at(due)));
     assert!(life.clock(due - 1).is_empty());
@@ -244,4 +244,18 @@ fn a_restart_between_opening_and_closing_loses_neither() {
     assert_eq!(kept.conditions[0].kind, DelayKind::Late);
     let again = advance(&kept, Input::Clock, at(3 * DAY + 1), &rules());
     assert!(again.changes.is_empty() && again.tracker.conditions == kept.conditions);
+}
+
+#[test]
+fn a_compressed_day_makes_the_same_life_in_seconds() {
+    let quick = Rules { unit: SignedDuration::from_secs(1), ..rules() };
+    let born = advance(&tracker(), Input::Registered, at(0), &quick).tracker;
+    let label = answer(100, &[scan(S::LabelCreated, 0)]);
+    let known = advance(&born, Input::Answer(&label), at(100), &quick);
+    assert!(known.timers.contains(&(TimerKind::NotHandedOver, at(2000))));
+    let open = advance(&known.tracker, Input::Clock, at(2000), &quick);
+    assert_eq!(open.changes[0].kind.to_string(), "tracker.delayed");
+    let moving = answer(3000, &[scan(S::LabelCreated, 0), scan(S::Departed, 2900)]);
+    let gone = advance(&open.tracker, Input::Answer(&moving), at(3000), &quick);
+    assert!(gone.timers.contains(&(TimerKind::Stalled, at(8000))));
 }

@@ -1,5 +1,7 @@
 //! What the tests of this room share: a parcel's life in a few words.
 
+#![expect(clippy::unnecessary_wraps, reason = "helpers give what a field takes, and most fields are optional")]
+
 mod docs;
 mod lives;
 mod properties;
@@ -166,7 +168,7 @@ impl Life {
 
     /// The newest change of this type.
     fn told(&self, kind: &str) -> &Value {
-        self.told.iter().rev().find(|(name, _)| name == kind).map(|(_, data)| data).unwrap_or(&Value::Null)
+        self.told.iter().rev().find(|(name, _)| name == kind).map_or(&Value::Null, |(_, data)| data)
     }
 
     fn timer(&self, kind: crate::model::TimerKind) -> Option<Timestamp> {

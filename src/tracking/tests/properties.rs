@@ -106,7 +106,7 @@ fn fold(list: &[Observation]) -> Tracker {
 /// A step in the life of a tracker.
 #[derive(Debug, Clone)]
 enum Step {
-    Answer(Vec<ObservedEvent>, Facts),
+    Answer(Vec<ObservedEvent>, Box<Facts>),
     Late(Vec<ObservedEvent>),
     NotFound,
     Rejected,
@@ -120,7 +120,7 @@ enum Step {
 fn a_step() -> impl Strategy<Value = Step> {
     let promises = vec![None, Some("2026-11-24"), Some("2026-12-03T10:00:00"), Some("2027-01-15"), Some("9999-12-31")];
     prop_oneof![
-        6 => (vec(an_event(), 0..4), some_facts()).prop_map(|(events, facts)| Step::Answer(events, facts)),
+        6 => (vec(an_event(), 0..4), some_facts()).prop_map(|(events, facts)| Step::Answer(events, Box::new(facts))),
         1 => vec(an_event(), 0..4).prop_map(Step::Late),
         1 => Just(Step::NotFound),
         1 => Just(Step::Rejected),
@@ -148,7 +148,7 @@ fn play(life: &mut Life, step: &Step, now: i64, told: &mut Vec<ObservedEvent>) -
     match step {
         Step::Answer(events, facts) => {
             told.extend(events.iter().cloned());
-            life.observe(&Observation { facts: facts.clone(), ..answer(now, told) });
+            life.observe(&Observation { facts: Facts::clone(facts), ..answer(now, told) });
         }
         Step::Late(events) => {
             let old = Observation { observed_at: at(now / 2), ..answer(now, events) };
@@ -160,13 +160,10 @@ fn play(life: &mut Life, step: &Step, now: i64, told: &mut Vec<ObservedEvent>) -
         Step::Failed => drop(life.input(Input::Failed { at: at(now), outcome: PollOutcome::CarrierFault }, now)),
         Step::Clock => drop(life.clock(now)),
         Step::NextTimer => {
-            if let Some(due) = life.last.timers.iter().map(|(_, at)| *at).min() {
-                let due = (due.as_millisecond() - START).max(now);
-                if due < 400 * DAY {
-                    life.clock(due);
-                    return due;
-                }
-            }
+            let next = life.last.timers.iter().map(|(_, at)| at.as_millisecond() - START).min();
+            let due = next.filter(|due| (now..400 * DAY).contains(due)).unwrap_or(now);
+            life.clock(due);
+            return due;
         }
         Step::Promise(to) => {
             let mut registration = life.tracker.registration.clone();
@@ -178,7 +175,7 @@ fn play(life: &mut Life, step: &Step, now: i64, told: &mut Vec<ObservedEvent>) -
     now
 }
 
-fn identity(value: &serde_json::Value) -> String {
+fn identity(value: &Value) -> String {
     let text = if value["code"].is_null() { value["description"].to_string() } else { String::new() };
     format!("{}|{}|{}|{text}", value["code"], value["time"]["raw"], value["place"])
 }
@@ -193,7 +190,7 @@ fn identity_of(event: &KeptEvent) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn merging_depends_on_the_set_of_answers_alone((one, other) in answers_twice()) {
@@ -209,12 +206,17 @@ proptest! {
     }
 
     #[test]
-    fn vanishing_alone_moves_nothing(list in answers(), keep in any::<u32>()) {
+    fn vanishing_alone_moves_nothing(mut list in answers(), keep in any::<u32>()) {
+        for answer in &mut list {
+            answer.headline = None;
+        }
         let before = fold(&list);
         let newest = list.last().cloned().unwrap();
-        let kept = newest.events.iter().enumerate().filter(|(i, _)| keep >> i & 1 == 1).map(|(_, e)| e.clone()).collect();
-        let fewer = Observation { observed_at: at(50 * HOUR), events: kept, ..newest };
-        prop_assume!(fewer.headline.is_none());
+        // Two of the same identity vanish together, or the second one would tell another meaning of it.
+        let name = |e: &ObservedEvent| (e.code.clone(), e.time.raw.clone(), e.description.clone().filter(|_| e.code.is_empty()));
+        let first = |e: &ObservedEvent| newest.events.iter().position(|other| name(other) == name(e)).unwrap();
+        let kept = newest.events.iter().filter(|e| keep >> first(e) & 1 == 1).cloned().collect();
+        let fewer = Observation { observed_at: at(50 * HOUR), events: kept, ..newest.clone() };
         let after = advance(&before, Input::Answer(&fewer), at(100 * HOUR), &rules());
         prop_assert_eq!(after.tracker.substatus, before.substatus);
         let order = |t: &Tracker| t.events.iter().map(identity_of).collect::<Vec<_>>();

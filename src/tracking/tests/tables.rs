@@ -308,3 +308,10 @@ fn an_erased_tracker_tells_no_more_than_that() {
     assert!(life.told("tracker.deleted")["parcel"].is_null());
     assert!(life.last.timers.is_empty() && life.tracker.conditions.is_empty());
 }
+
+#[test]
+fn a_return_older_than_any_comparable_delivery_scan_is_an_old_scan() {
+    let guessed = event("D0", Meaning::Moves(S::Delivered, Rule::Plain), wall("2026-11-23T09:00:00"));
+    let life = Life::seen(&[guessed, scan(S::Signed, 0), scan(S::ReturnStarted, -HOUR)]);
+    assert_eq!(life.tracker.substatus, S::Signed);
+}
