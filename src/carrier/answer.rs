@@ -42,6 +42,11 @@ pub use self::outcome::{RetryAfter, retry_after};
 pub use self::time::{Reading, iso, loose_offset, written};
 pub use self::trace::{TraceLine, Tried};
 
+/// Parcels of one answer that are looked at, and parcels under one number that are mapped: a hostile answer must not
+/// keep a daemon busy.
+const MAX_NODES: usize = 5_000;
+const MAX_SAME_NUMBER: usize = 20;
+
 /// What one answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -155,7 +160,7 @@ impl AnswerReader<'_> {
         let mut seen = HashSet::new();
         let nodes = mapping::list_of(&list);
         let lone = nodes.len() == 1;
-        let named = nodes.into_iter().filter_map(|node| match self.echo(&scope, node) {
+        let named = nodes.into_iter().take(MAX_NODES).filter_map(|node| match self.echo(&scope, node) {
             Some(echo) => Some(echo),
             None => (lone && spec.single).then(String::new),
         });
@@ -262,7 +267,8 @@ impl AnswerReader<'_> {
             return items.iter().map(drifted).collect();
         }
         let list = self.parcel_list(call.scope, call.root);
-        let nodes = mapping::list_of(&list);
+        let mut nodes = mapping::list_of(&list);
+        nodes.truncate(MAX_NODES);
         let echoes: Vec<Option<String>> =
             nodes.iter().map(|node| if spec.echo { self.echo(call.scope, node) } else { None }).collect();
         let lone = items.len() == 1 && (!spec.echo || (spec.single && nodes.len() == 1 && echoes[0].is_none()));
@@ -303,7 +309,7 @@ impl AnswerReader<'_> {
         }
         // Which one is newest shows only when all are mapped.
         let mut best: Option<ParcelAnswer> = None;
-        for node in nodes {
+        for node in nodes.iter().take(MAX_SAME_NUMBER) {
             let next = self.parcel(item, node, None, call, trace);
             if best.as_ref().is_none_or(|best| is_better(&next, best)) {
                 best = Some(next);

@@ -3,13 +3,17 @@
 //! `samples/NAME.{json,xml,txt}` is an answer as the carrier would send it; `NAME.expect.json` is what `wismo normalize`
 //! prints for it: `{"http_status", "headers"?, "numbers", "observed_at", "outcome", "parcels"}`, compared whole; with
 //! `"partial": true` what it leaves out is not compared (lists have to be complete all the same).
-//! To write expectations anew after a change that was meant: `WISMO_WRITE_SAMPLES=1`, then read the diff.
+//! `WISMO_WRITE_SAMPLES=fill` completes partial expectations that hold; `WISMO_WRITE_SAMPLES=anew` writes all of them
+//! after a change that was meant. Read the diff.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use wismo::carrier::{Answer, Carrier, RawAnswer, Registry};
+use wismo::carrier::{Answer, CallItem, Carrier, RawAnswer, Registry};
+use wismo::model::{Local, Precision};
 
 fn carriers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("carriers")
@@ -100,7 +104,12 @@ fn check_sample(carrier: &Carrier, sample: &Path, expectation: &Path) -> Result<
     let numbers: Vec<String> = serde_json::from_value(expected["numbers"].clone()).unwrap_or_default();
     let response = response_of(&expected, std::fs::read(sample).unwrap());
     let found = printed(carrier, &carrier.normalize(&numbers, &response, false).answer);
-    if std::env::var_os("WISMO_WRITE_SAMPLES").is_some() {
+    let rewrite = std::env::var("WISMO_WRITE_SAMPLES").unwrap_or_default();
+    let partial = expected["partial"] == json!(true) || rewrite == "fill";
+    let mut out = String::new();
+    differences("outcome", &expected["outcome"], &found["outcome"], partial, &mut out);
+    differences("parcels", &expected["parcels"], &found["parcels"], partial, &mut out);
+    if rewrite == "anew" || (rewrite == "fill" && out.is_empty()) {
         let mut whole = expected;
         whole.as_object_mut().unwrap().remove("partial");
         whole["outcome"] = found["outcome"].clone();
@@ -108,10 +117,6 @@ fn check_sample(carrier: &Carrier, sample: &Path, expectation: &Path) -> Result<
         std::fs::write(expectation, serde_json::to_string_pretty(&whole).unwrap() + "\n").unwrap();
         return Ok(());
     }
-    let mut out = String::new();
-    let partial = expected["partial"] == json!(true);
-    differences("outcome", &expected["outcome"], &found["outcome"], partial, &mut out);
-    differences("parcels", &expected["parcels"], &found["parcels"], partial, &mut out);
     if out.is_empty() { Ok(()) } else { Err(format!("  {name}:\n{out}")) }
 }
 
@@ -146,10 +151,9 @@ fn every_sample_becomes_what_is_expected() {
 
 #[test]
 fn every_folder_is_compiled_in() {
-    let builtin = Registry::builtin();
     for folder in folders() {
         let code = folder.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(builtin.get(&code).is_some(), "{code} has a folder and is not in the program");
+        assert!(builtin().get(&code).is_some(), "{code} has a folder and is not in the program");
     }
 }
 
@@ -163,4 +167,153 @@ fn a_changed_sample_is_told_as_one() {
     out.clear();
     differences("p", &a, &b, true, &mut out);
     assert!(!out.contains("p.d") && out.contains("p.c"), "{out}");
+}
+
+/// What holds of every answer, whatever its bytes.
+fn check_answer(asked: &[CallItem], answer: &Answer) {
+    let numbers: Vec<_> = answer.parcels.iter().map(|parcel| &parcel.number).collect();
+    assert_eq!(numbers, asked.iter().map(|item| &item.number).collect::<Vec<_>>(), "every number once, in order");
+    let bad = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    for parcel in &answer.parcels {
+        assert!(parcel.observation.is_none() || parcel.outcome == wismo::model::PollOutcome::Ok);
+        for event in parcel.observation.iter().flat_map(|seen| &seen.events) {
+            let text = event.description.as_deref().unwrap_or_default();
+            assert!(text.chars().count() <= 500 && !text.contains(bad) && !event.code.contains(bad), "{text:?}");
+            if event.time.precision == Some(Precision::Date) {
+                assert!(matches!(event.time.local, Some(Local::Date(_))) && event.time.utc.is_none());
+            }
+            if let (Some(utc), Some(Local::DateTime(wall))) = (event.time.utc, event.time.local) {
+                assert_eq!(event.time.offset.unwrap().to_timestamp(wall).unwrap(), utc);
+            }
+        }
+    }
+}
+
+/// Values that carriers were seen to send in the place of others, and some that nobody would.
+fn strange(choice: usize) -> Value {
+    let long = "x\u{202e}\u{0}é ".repeat(400);
+    let all = [
+        json!(null),
+        json!({}),
+        json!([]),
+        json!(""),
+        json!(-1),
+        json!(1e300),
+        json!(true),
+        json!(long),
+        json!([[{}]]),
+        json!({"_text": "2026-02-30T25:61:00+99:00"}),
+    ];
+    all[choice % all.len()].clone()
+}
+
+/// Replaces the `at`-th value of a document, counted depth first.
+fn replace(value: &mut Value, at: &mut usize, with: &Value) -> bool {
+    if *at == 0 {
+        *value = with.clone();
+        return true;
+    }
+    *at -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().any(|item| replace(item, at, with)),
+        Value::Object(fields) => fields.values_mut().any(|field| replace(field, at, with)),
+        _ => false,
+    }
+}
+
+fn asked(numbers: &[String]) -> Vec<CallItem> {
+    numbers.iter().map(|number| CallItem { number: number.clone(), ..CallItem::default() }).collect()
+}
+
+fn builtin() -> &'static Registry {
+    static BUILTIN: OnceLock<Registry> = OnceLock::new();
+    BUILTIN.get_or_init(Registry::builtin)
+}
+
+/// A sample: whose answer it is, its bytes, the numbers that were asked, its status.
+struct Sample {
+    carrier: Arc<Carrier>,
+    body: Vec<u8>,
+    numbers: Vec<String>,
+    status: u16,
+}
+
+fn all_samples() -> &'static [Sample] {
+    static ALL: OnceLock<Vec<Sample>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut all = Vec::new();
+        for carrier in builtin().all() {
+            for (sample, expectation) in samples(&carriers().join(carrier.code().as_str())) {
+                let expected: Value = serde_json::from_slice(&std::fs::read(expectation).unwrap()).unwrap();
+                all.push(Sample {
+                    carrier: carrier.clone(),
+                    body: std::fs::read(sample).unwrap(),
+                    numbers: serde_json::from_value(expected["numbers"].clone()).unwrap_or_default(),
+                    status: response_of(&expected, Vec::new()).status,
+                });
+            }
+        }
+        all
+    })
+}
+
+fn answer_to(status: u16, body: Vec<u8>) -> RawAnswer {
+    let headers =
+        vec![("Content-Type".to_owned(), "application/json".to_owned()), ("Retry-After".to_owned(), "?".to_owned())];
+    RawAnswer { status, headers, body, observed_at: "2026-03-12T12:00:00Z".parse().unwrap() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic_any_carrier(body in prop::collection::vec(any::<u8>(), 0..600), status in 100_u16..600) {
+        for carrier in builtin().all() {
+            let items = asked(&["1Z12345E0205271686".to_owned(), "B".to_owned()]);
+            check_answer(&items, &carrier.read_answer(&items, &answer_to(status, body.clone())));
+            carrier.normalize(&[], &answer_to(status, body.clone()), true);
+        }
+    }
+
+    #[test]
+    fn no_damaged_answer_panics(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), length in 0_usize..40,
+        with in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        let Sample { carrier, body, numbers, status } = which.get(all_samples());
+        let mut body = body.clone();
+        let from = at.index(body.len() + 1);
+        let to = (from + length).min(body.len());
+        body.splice(from..to, with);
+        let items = asked(numbers);
+        check_answer(&items, &carrier.read_answer(&items, &answer_to(*status, body)));
+    }
+
+    #[test]
+    fn no_strange_value_panics(
+        which in any::<prop::sample::Index>(), at in prop::collection::vec(0_usize..300, 1..5), choice in 0_usize..10,
+    ) {
+        let Sample { carrier, body, numbers, status } = which.get(all_samples());
+        let Ok(mut root) = serde_json::from_slice::<Value>(body) else { return Ok(()) };
+        for mut at in at {
+            replace(&mut root, &mut at, &strange(choice));
+        }
+        let items = asked(numbers);
+        let response = answer_to(*status, root.to_string().into_bytes());
+        let answer = carrier.read_answer(&items, &response);
+        check_answer(&items, &answer);
+        for parcel in &answer.parcels {
+            if let Some(observation) = &parcel.observation {
+                let _ = wismo::tracking::preview(carrier.code(), &parcel.number, observation);
+            }
+        }
+        // The same answer again changes nothing.
+        let known: Vec<CallItem> = answer.parcels.iter().map(|parcel| CallItem {
+            number: parcel.number.clone(),
+            known_digest: parcel.observation.as_ref().map(|seen| seen.digest),
+            ..CallItem::default()
+        }).collect();
+        let again = carrier.read_answer(&known, &response);
+        prop_assert!(again.parcels.iter().zip(&known).all(|(parcel, item)| parcel.unchanged == item.known_digest.is_some()));
+    }
 }

@@ -17,21 +17,29 @@ pub struct Found {
     pub tried: Vec<Tried>,
 }
 
-/// Tries the look-ups that serve `what`, in order; the first that hits wins. A look-up without a source of its own
-/// is asked for what `usual` gives.
-pub fn look_up(
-    lookups: &[CodeLookup],
-    what: LookupOf,
-    usual: Option<&Source>,
-    scope: &Scope<'_>,
-    explain: bool,
-) -> Found {
+/// What is asked of the look-ups.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Only look-ups that serve this are tried.
+    pub what: LookupOf,
+    /// The source for look-ups that have none of their own.
+    pub usual: Option<&'a Source>,
+    /// Their own sources are left aside.
+    pub usual_only: bool,
+    /// Note what was tried.
+    pub explain: bool,
+}
+
+/// Tries the look-ups in order; the first that hits wins.
+pub fn look_up(lookups: &[CodeLookup], asked: Asked<'_>, scope: &Scope<'_>) -> Found {
+    let Asked { what, usual, usual_only, explain } = asked;
     let mut found = Found::default();
     for (at, lookup) in lookups.iter().enumerate().filter(|(_, lookup)| lookup.of.serves(what)) {
         if lookup.when.as_ref().is_some_and(|when| !when.holds(scope)) {
             continue;
         }
-        let Some(source) = lookup.on.as_ref().or(usual) else { continue };
+        let own = lookup.on.as_ref().filter(|_| !usual_only);
+        let Some(source) = own.or(usual) else { continue };
         let value = source.text(scope);
         let hit = value.as_ref().and_then(|value| hit(&lookup.body, value, scope));
         if explain {
@@ -111,23 +119,24 @@ mod tests {
     fn meaning(p: &Value, e: &Value) -> Option<Meaning> {
         let codes: Codes = toml::from_str(LOOKUPS).unwrap();
         let scope = Scope::new().with("p", p).with("e", e).focus(e);
-        look_up(&codes.codes, LookupOf::Event, None, &scope, true).meaning
+        let asked = Asked { what: LookupOf::Event, usual: None, usual_only: false, explain: true };
+        look_up(&codes.codes, asked, &scope).meaning
     }
 
-    const fn moves(substatus: Substatus) -> Option<Meaning> {
-        Some(Meaning::Moves(substatus, Rule::Plain))
+    const fn moves(substatus: Substatus) -> Meaning {
+        Meaning::Moves(substatus, Rule::Plain)
     }
 
     #[test]
     fn the_first_hit_wins() {
         let p = json!({"live": true});
         for (e, expected) in [
-            (json!({"label": "Incident sur le colis", "detail": "003"}), moves(Substatus::OnHold)),
-            (json!({"label": "Livré sans INCIDENT", "detail": "11"}), moves(Substatus::Delivered)),
-            (json!({"detail": 3, "code": "SMS"}), moves(Substatus::LabelCreated)),
+            (json!({"label": "Incident sur le colis", "detail": "003"}), Some(moves(Substatus::OnHold))),
+            (json!({"label": "Livré sans INCIDENT", "detail": "11"}), Some(moves(Substatus::Delivered))),
+            (json!({"detail": 3, "code": "SMS"}), Some(moves(Substatus::LabelCreated))),
             (json!({"detail": "999", "code": "SMS"}), Some(Meaning::Note)),
             (json!({"code": "RV"}), Some(Meaning::Moves(Substatus::InTransit, Rule::Revoke))),
-            (json!({"code": "AG1"}), moves(Substatus::AtPostOffice)),
+            (json!({"code": "AG1"}), Some(moves(Substatus::AtPostOffice))),
             (json!({"code": "ODD"}), None),
             (json!({"code": "ag1"}), None),
         ] {
@@ -135,7 +144,7 @@ mod tests {
         }
         assert_eq!(
             meaning(&json!({"live": true, "type": "A2P"}), &json!({"code": "AG1"})),
-            moves(Substatus::AtPickupPoint)
+            Some(moves(Substatus::AtPickupPoint))
         );
         assert_eq!(meaning(&json!({}), &json!({"code": "AG1"})), None, "the guard does not hold");
     }

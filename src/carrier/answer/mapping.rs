@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::codes::look_up;
+use super::codes::{Asked, look_up};
 use super::fields::Fields;
 use super::text::{DESCRIPTION, SHORT};
 use super::time::{self, Zones};
@@ -18,6 +18,8 @@ use crate::model::{EventTime, Headline, Local, Meaning, Observation, ObservedEve
 
 /// Events kept of one answer: the newest.
 const MAX_EVENTS: usize = 500;
+/// Rows looked at: a hostile answer must not keep a daemon busy.
+const MAX_ROWS: usize = 2_000;
 
 /// What maps the parcels of one carrier.
 #[derive(Debug, Clone, Copy)]
@@ -76,15 +78,13 @@ impl Mapper<'_> {
             return None;
         }
         // A headline in the events' own codes needs no table of its own.
-        let what = if own { LookupOf::Headline } else { LookupOf::Event };
-        let usual = map.and_then(|map| map.on.as_ref());
-        let found = if own {
-            look_up(self.codes, what, usual, scope, trace.is_on())
-        } else {
-            let plain: Vec<CodeLookup> =
-                self.codes.iter().map(|lookup| CodeLookup { on: None, ..lookup.clone() }).collect();
-            look_up(&plain, what, usual, scope, trace.is_on())
+        let asked = Asked {
+            what: if own { LookupOf::Headline } else { LookupOf::Event },
+            usual: map.and_then(|map| map.on.as_ref()),
+            usual_only: !own,
+            explain: trace.is_on(),
         };
+        let found = look_up(self.codes, asked, scope);
         let meaning = found.meaning.unwrap_or(Meaning::Unmapped);
         let hit = found.hit.as_ref().map(|hit| hit as &dyn std::fmt::Display);
         trace.meaning("headline", hit, || meaning_value(meaning), || found.tried);
@@ -102,7 +102,9 @@ impl Mapper<'_> {
         }
         let mut events = Vec::with_capacity(nodes.len().min(MAX_EVENTS));
         let mut kept = 0;
-        for (at, node) in nodes.iter().enumerate() {
+        let oldest_first = map.order == Order::OldestFirst;
+        let skipped = if oldest_first { nodes.len().saturating_sub(MAX_ROWS) } else { 0 };
+        for (at, node) in nodes.iter().enumerate().skip(skipped).take(MAX_ROWS) {
             let inner = scope.inside().with("e", node).focus(node);
             if map.r#where.as_ref().is_some_and(|keep| !keep.holds(&inner)) {
                 continue;
@@ -130,7 +132,9 @@ impl Mapper<'_> {
         let description = fields.text("description", map.description.as_ref(), DESCRIPTION);
         let place = fields.place("place", &map.place);
         let time = self.event_time(map, scope, place.as_ref(), trace);
-        let found = look_up(self.codes, LookupOf::Event, map.code.as_ref(), scope, trace.is_on());
+        let asked =
+            Asked { what: LookupOf::Event, usual: map.code.as_ref(), usual_only: false, explain: trace.is_on() };
+        let found = look_up(self.codes, asked, scope);
         let meaning = found.meaning.unwrap_or(Meaning::Unmapped);
         let hit = found.hit.as_ref().map(|hit| hit as &dyn std::fmt::Display);
         trace.meaning("meaning", hit, || meaning_value(meaning), || found.tried);

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// One step: which field, from which source, which value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceLine {
-    /// The field: `outcome`, `parcels[0].service`, `parcels[0].events[2].time`.
+    /// The field: `outcome`, `parcels[0].service`, `parcels[0].events[2].time` (events as the answer orders them).
     pub field: String,
     /// The source, the rule or the table that gave it; nothing where none did.
     pub source: Option<String>,

@@ -1,7 +1,7 @@
 //! The answer side of a definition: how to read what a carrier sends back.
 //!
-//! `docs/carriers.md` describes each key for those who write definitions. Everything is checked while it is read:
-//! expressions and patterns are compiled here, so a definition that loads can be used.
+//! Everything is checked while it is read: expressions and patterns are compiled here, so a definition that loads can
+//! be used. What types cannot say is in [`check`].
 
 use serde::{Deserialize, Serialize};
 
