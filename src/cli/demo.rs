@@ -80,7 +80,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
             if args.json {
                 output::json(&serde_json::to_value(&report).unwrap_or_default());
             } else {
-                output::line(report.to_string());
+                output::line(report.summary());
             }
             if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }

@@ -147,7 +147,7 @@ impl Store {
                 };
                 claims.push(Claim {
                     endpoint: endpoint.clone(),
-                    tracker,
+                    subject: tracker,
                     change,
                     token,
                     attempts: attempts.parse().unwrap_or(0),
