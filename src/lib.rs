@@ -15,7 +15,8 @@
 //! | [`daemon`] | starts and stops the tasks |
 //! | [`cli`] | one file a subcommand |
 //!
-//! Beside the stairs: [`settings`] (typed configuration), [`telemetry`] (logs), [`clock`] (the only wall clock).
+//! Beside the stairs: [`settings`] (typed configuration), [`telemetry`] (logs), [`clock`] (the only wall clock),
+//! [`tls`] (the provider of cryptography).
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -29,5 +30,6 @@ pub mod settings;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tracking;
 pub mod webhook;

@@ -239,7 +239,7 @@ async fn act(args: &DemoArgs, stage: &Stage, milestones: &mut mpsc::Receiver<Sta
     }
     let (Some(address), Some(store)) = (address, store) else { bail!("the daemon did not start") };
     let key = store.add_shop(&SHOP.parse()?).await?;
-    let shop = Shop { base: format!("http://{address}"), key: key.expose().to_owned(), client: reqwest::Client::builder().no_proxy().build()? };
+    let shop = Shop { base: format!("http://{address}"), key: key.expose().to_owned(), client: client()? };
     let endpoint = shop.post("/v1/endpoints", &json!({"url": stage.receiver.url(SHOP)})).await?;
     let secret = endpoint["secret"].as_str().context("the endpoint's answer holds no secret")?;
     stage.receiver.expect(SHOP, secret);
@@ -303,6 +303,11 @@ async fn finish(args: &DemoArgs, stage: &Stage, spoiling: Option<JoinHandle<()>>
 
 fn audit(stage: &Stage, settled: Moment) -> Report {
     Books::copy(stage.clock, &stage.carriers, &stage.receiver, vec![Audited::whole(SHOP)], settled).audit()
+}
+
+fn client() -> anyhow::Result<reqwest::Client> {
+    crate::tls::install_provider();
+    Ok(reqwest::Client::builder().no_proxy().build()?)
 }
 
 /// The shop's side of the API.

@@ -152,6 +152,11 @@ async fn work(
     tell(controls, Started::Ready(store.clone())).await;
     tracing::info!(event = "ready", accounts = plan.accounts.len(), "Ready: the store is connected.");
     let keeping = CancellationToken::new();
+    let private = private.map(Arc::new);
+    let watching = private.clone().map(|private| {
+        let cancel = keeping.clone();
+        tokio::spawn(async move { private.watch(cancel).await })
+    });
     let housekeeping = tokio::spawn(maintenance::run(store.clone(), keeping.clone()));
     let result = loop {
         let cancel = CancellationToken::new();
@@ -174,6 +179,9 @@ async fn work(
     };
     keeping.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), housekeeping).await;
+    if let Some(watching) = watching {
+        let _ = watching.await;
+    }
     drop(store);
     if let Some(private) = private {
         private.stop().await?;

@@ -1,7 +1,6 @@
 //! One exchange with a carrier: bounded in time and size, never redirected, never through a proxy of the environment.
 
 use std::error::Error as _;
-use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::{Client, Method, redirect};
@@ -30,18 +29,9 @@ pub enum Fault {
     Request(String),
 }
 
-/// Makes ring the provider of TLS for the process. May be called any number of times.
-pub fn install_tls_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error says that another provider stands already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-}
-
 /// The client for all carriers.
 pub fn client() -> Result<Client, Fault> {
-    install_tls_provider();
+    crate::tls::install_provider();
     Client::builder()
         .redirect(redirect::Policy::none())
         .no_proxy()

@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("tls", &[]),
     ("settings", &["model"]),
     ("telemetry", &["settings"]),
     ("carrier", &["model"]),
     ("tracking", &["model"]),
     ("store", &["model", "clock"]),
-    ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry"]),
+    ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry", "tls"]),
     ("webhook", &["model", "store", "clock"]),
     ("simulator", &["clock"]),
     ("api", &["model", "carrier", "tracking", "store", "polling", "webhook", "settings", "clock"]),
     ("daemon", &["model", "carrier", "tracking", "store", "polling", "webhook", "api", "settings", "telemetry", "simulator", "clock"]),
-    ("cli", &["model", "carrier", "tracking", "store", "webhook", "daemon", "settings", "telemetry", "simulator", "clock"]),
+    ("cli", &["model", "carrier", "tracking", "store", "webhook", "daemon", "settings", "telemetry", "simulator", "clock", "tls"]),
 ];
 
 /// Libraries that only some rooms may name.
