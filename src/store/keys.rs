@@ -203,6 +203,64 @@ pub fn of_account(account: &AccountName, what: &str) -> String {
     format!("wismo:{{{account}}}:{what}")
 }
 
+// --- deliveries, beside those above ---
+
+/// HASH: change id -> JSON of how its delivery to an endpoint died: subject, sequence, attempts, last error.
+#[must_use]
+pub fn dead_about(shard: Shard, endpoint: &EndpointId) -> String {
+    in_shard(shard, &format!("dead-about:{endpoint}"))
+}
+
+/// ZSET: endpoint by the time of its oldest dead delivery, so that retention finds them.
+#[must_use]
+pub fn buried(shard: Shard) -> String {
+    in_shard(shard, "buried")
+}
+
+/// HASH: change id -> when it was queued again (ms): its age counts from then.
+#[must_use]
+pub fn replayed(shard: Shard, endpoint: &EndpointId) -> String {
+    in_shard(shard, &format!("replayed:{endpoint}"))
+}
+
+/// HASH: how far the sweep for deliveries that waited too long has come.
+#[must_use]
+pub fn sweep(shard: Shard) -> String {
+    in_shard(shard, "sweep")
+}
+
+// --- accounts: one slot each ---
+
+/// HASH: owner, token, expires and what the next holder has to wait for.
+#[must_use]
+pub fn lease(account: &AccountName) -> String {
+    of_account(account, "lease")
+}
+
+/// HASH: calls reserved, by bucket (rolling) or by start of the period (calendar).
+#[must_use]
+pub fn window(account: &AccountName, window: &str) -> String {
+    of_account(account, &format!("windows:{window}"))
+}
+
+/// HASH: until, why. Expires by itself.
+#[must_use]
+pub fn account_pause(account: &AccountName) -> String {
+    of_account(account, "pause")
+}
+
+/// HASH: what a call of this account is worth, as its lease holder last reckoned.
+#[must_use]
+pub fn price(account: &AccountName) -> String {
+    of_account(account, "price")
+}
+
+/// STRING, sealed: the carrier's token. Expires with it.
+#[must_use]
+pub fn token(account: &AccountName) -> String {
+    of_account(account, "token")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,11 @@
 //! [`keys`] names every key. A commit is one Lua script over keys of one shard: tracker, next poll, timers, changes
 //! and their deliveries are written together or not at all.
 
+mod accounts;
 mod codec;
 mod commit;
 mod connection;
+mod delivery;
 mod durable;
 mod endpoints;
 mod error;
@@ -15,6 +17,7 @@ mod load;
 mod log;
 mod lookups;
 mod open;
+pub mod private;
 mod queues;
 mod routing;
 mod scripts;
@@ -29,8 +32,10 @@ use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue, Value};
 use secrecy::{ExposeSecret, SecretSlice};
 
+pub use accounts::{AccountPause, IN_MEMORY_WINDOW, Lease, LongWindow, Reservation};
 pub use commit::{Commit, Registered};
 pub use connection::Target;
+pub use delivery::{Backlog, Claim, DeadDelivery, Sent};
 pub use error::StoreError;
 pub use fitness::Fitness;
 pub use lookups::Lookup;

@@ -1,5 +1,8 @@
 //! Whole-daemon tests against real Redis and the simulator: one binary, one link.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod accounts;
+mod delivery;
+mod private;
 mod store;
 mod support;

@@ -1,0 +1,84 @@
+//! What the private server is told.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// The daemon's own user.
+pub(super) const USER: &str = "wismo";
+
+/// What the default user may read: tracking data, queues and look-ups. Keys of shops, endpoints (with their sealed
+/// secrets), carriers' tokens and the store's secrets are not among them.
+const READABLE: [&str; 26] = [
+    "wismo:{*}:tracker:*",
+    "wismo:{*}:events:*",
+    "wismo:{*}:about:*",
+    "wismo:{*}:log:*",
+    "wismo:{*}:sent:*",
+    "wismo:{*}:due:*",
+    "wismo:{*}:timers",
+    "wismo:{*}:changes:*",
+    "wismo:{*}:deliver:*",
+    "wismo:{*}:ready",
+    "wismo:{*}:pauses",
+    "wismo:{*}:pending:*",
+    "wismo:{*}:dead:*",
+    "wismo:{*}:dead-about:*",
+    "wismo:{*}:routes",
+    "wismo:{*}:status:*",
+    "wismo:{*}:open:*",
+    "wismo:{i:*}",
+    "wismo:{o:*}",
+    "wismo:{c:*}",
+    "wismo:{*}:lease",
+    "wismo:{*}:windows:*",
+    "wismo:{*}:pause",
+    "wismo:{*}:price",
+    "wismo:shop:*",
+    "wismo:shops",
+];
+
+/// The whole configuration file. Holds the password's hash, never the password.
+pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString) -> String {
+    let mut text = String::new();
+    let hash = HEXLOWER.encode(&Sha256::digest(password.expose_secret().as_bytes()));
+    let readable = READABLE.map(|pattern| format!("%R~{pattern}")).join(" ");
+    let lines = [
+        // No network at all.
+        "port 0".to_owned(),
+        format!("unixsocket {}", quoted(socket)),
+        "unixsocketperm 770".to_owned(),
+        format!("dir {}", quoted(folder)),
+        // What was acknowledged is in the file; nothing is thrown away to make room.
+        "appendonly yes".to_owned(),
+        "appendfsync everysec".to_owned(),
+        "save \"\"".to_owned(),
+        "maxmemory-policy noeviction".to_owned(),
+        "daemonize no".to_owned(),
+        "supervised no".to_owned(),
+        "logfile \"\"".to_owned(),
+        "lazyfree-lazy-user-del yes".to_owned(),
+        // Everybody on the socket reads. SCAN, RANDOMKEY and DBSIZE would tell names that patterns hide.
+        format!(
+            "user default on nopass resetkeys resetchannels -@all +@read +ping +hello +auth +select +client|setname \
+             +client|id -keys -scan -randomkey -dbsize -sort_ro {readable}"
+        ),
+        format!(
+            "user {USER} on #{hash} resetkeys ~wismo:* resetchannels +@all -@admin -@dangerous +info +role \
+             +config|get +script|load +script|exists +shutdown +acl|whoami"
+        ),
+    ];
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+/// A path as the configuration's own syntax wants it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
