@@ -94,7 +94,7 @@ impl Store {
     async fn write_document(&self, id: &EndpointId, document: &impl Serialize) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(keys::endpoint(id)).arg(written(document)?);
-        Ok(self.ask(&command).await?)
+        self.ask(&command).await
     }
 
     /// Deletes an endpoint of a shop; what still waited for it is dropped. False: the shop has no such endpoint.
@@ -170,7 +170,7 @@ impl Store {
     async fn note_dropping(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::DROPPING).arg(id.to_string()).arg(shop.as_str());
-        Ok(self.ask(&command).await?)
+        self.ask(&command).await
     }
 
     async fn dropping(&self) -> Result<Vec<(EndpointId, ShopId)>, StoreError> {
@@ -233,7 +233,7 @@ impl Store {
     async fn subjects(&self, shard: Shard, id: &EndpointId, from: usize) -> Result<Vec<String>, StoreError> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(keys::deliver(shard, id)).arg(from).arg(from + DROP_BATCH - 1);
-        Ok(self.ask(&command).await?)
+        self.ask(&command).await
     }
 
     /// A disabled endpoint remembers the oldest change that it did not get.
@@ -280,10 +280,12 @@ impl Store {
         let mut commands = Vec::new();
         for shard in Shard::all() {
             let mut dead = redis::cmd("DEL");
-            dead.arg(keys::dead(shard, id));
+            dead.arg(keys::dead(shard, id)).arg(keys::dead_about(shard, id)).arg(keys::replayed(shard, id));
+            let mut buried = redis::cmd("ZREM");
+            buried.arg(keys::buried(shard)).arg(id.to_string());
             let mut pause = redis::cmd("HDEL");
             pause.arg(keys::pauses(shard)).arg(id.to_string());
-            commands.extend([dead, pause]);
+            commands.extend([dead, buried, pause]);
         }
         self.ask_all(&commands).await?;
         Ok(())
@@ -292,7 +294,7 @@ impl Store {
     async fn forget_dropping(&self, id: &EndpointId) -> Result<(), StoreError> {
         let mut command = redis::cmd("HDEL");
         command.arg(keys::DROPPING).arg(id.to_string());
-        Ok(self.ask(&command).await?)
+        self.ask(&command).await
     }
 }
 

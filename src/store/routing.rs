@@ -64,7 +64,7 @@ pub(super) enum Hold {
     /// Deliver.
     Open,
     /// Keep, and deliver nothing.
-    Hold,
+    Keep,
     /// Deliver nothing; the queues go.
     Drop,
 }
@@ -73,7 +73,7 @@ impl Hold {
     const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Hold => "hold",
+            Self::Keep => "keep",
             Self::Drop => "drop",
         }
     }
@@ -81,7 +81,7 @@ impl Hold {
     const fn of(state: EndpointState) -> Self {
         match state {
             EndpointState::Enabled => Self::Open,
-            EndpointState::Paused => Self::Hold,
+            EndpointState::Paused => Self::Keep,
             EndpointState::Disabled => Self::Drop,
         }
     }

@@ -58,14 +58,13 @@ impl Store {
     pub async fn ensure_shop(&self, shop: &ShopId) -> Result<u32, StoreError> {
         let key = keys::shop(shop);
         let known: Option<u32> = self.ask(redis::cmd("HGET").arg(&key).arg("number")).await?;
-        let number = match known {
-            Some(number) => number,
-            None => {
-                // Two at once take two numbers and keep one.
-                let next: u32 = self.ask(redis::cmd("HINCRBY").arg(keys::META).arg("shops").arg(1)).await?;
-                self.ask::<()>(redis::cmd("HSETNX").arg(&key).arg("number").arg(next)).await?;
-                self.ask(redis::cmd("HGET").arg(&key).arg("number")).await?
-            }
+        let number = if let Some(number) = known {
+            number
+        } else {
+            // Two at once take two numbers and keep one.
+            let next: u32 = self.ask(redis::cmd("HINCRBY").arg(keys::META).arg("shops").arg(1)).await?;
+            self.ask::<()>(redis::cmd("HSETNX").arg(&key).arg("number").arg(next)).await?;
+            self.ask(redis::cmd("HGET").arg(&key).arg("number")).await?
         };
         // Also where it was known: the process that created it may have died before this.
         let mut list = redis::cmd("HSET");

@@ -9,7 +9,8 @@ use redis::aio::ConnectionLike;
 use tokio::time::timeout;
 use wismo::model::time::{after, from_millis};
 use wismo::model::{
-    ChangeId, ChangeKind, Endpoint, EndpointId, EndpointState, NewChange, Registration, Shard, ShopId, Tracker, TrackerId,
+    ChangeId, ChangeKind, Endpoint, EndpointId, EndpointState, NewChange, Registration, Shard, ShopId, Tracker,
+    TrackerId,
 };
 use wismo::store::{Claim, Commit, MasterKey, Registered, Store, StoreOptions, Target, keys};
 

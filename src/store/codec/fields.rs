@@ -1,6 +1,7 @@
 //! The fields of a tracker's hash.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -54,11 +55,11 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn put(&mut self, name: &'static str, value: impl ToString) {
-        self.fields.push((name, value.to_string()));
+    fn put(&mut self, name: &'static str, value: impl Display) {
+        self.fields.push((name, format!("{value}")));
     }
 
-    fn maybe(&mut self, name: &'static str, value: Option<impl ToString>) {
+    fn maybe(&mut self, name: &'static str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.put(name, value);
         }

@@ -15,12 +15,11 @@ pub(super) fn instant_value(at: Timestamp) -> Value {
 
 /// What [`instant_value`] wrote.
 pub(super) fn instant_from(value: &Value) -> Result<Timestamp, String> {
-    match value {
-        Value::String(text) => text.parse().map_err(|error: jiff::Error| error.to_string()),
-        _ => {
-            let ms = value.as_i64().ok_or_else(|| format!("{value} is no instant"))?;
-            Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
-        }
+    if let Value::String(text) = value {
+        text.parse().map_err(|error: jiff::Error| error.to_string())
+    } else {
+        let ms = value.as_i64().ok_or_else(|| format!("{value} is no instant"))?;
+        Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
     }
 }
 
@@ -103,12 +102,11 @@ pub(super) fn time_into(map: &mut Map<String, Value>, time: &EventTime, carry: &
 /// What [`time_into`] wrote.
 pub(super) fn time_from(map: &Map<String, Value>, carry: &mut Carry) -> Result<EventTime, String> {
     let clock = map.get("t").map_or("", |value| value.as_str().unwrap_or_default());
-    let (local, offset) = match clock.strip_suffix('~') {
-        Some(clock) => (read_clock(clock)?.0, None),
-        None => {
-            let (local, given) = read_clock(clock)?;
-            (local, given.or(carry.offset))
-        }
+    let (local, offset) = if let Some(clock) = clock.strip_suffix('~') {
+        (read_clock(clock)?.0, None)
+    } else {
+        let (local, given) = read_clock(clock)?;
+        (local, given.or(carry.offset))
     };
     carry.offset = offset;
     let raw = match map.get("r") {
