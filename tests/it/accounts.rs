@@ -101,7 +101,12 @@ async fn accounts_in_a_cluster() {
     for n in 0..20 {
         let name = account(&format!("account-{n}"));
         let lease = acquire(&store, &name, "one", Duration::from_secs(9)).await.unwrap();
-        assert!(store.save_token(&name, &lease, "sealed", after(store.now().await.unwrap(), SignedDuration::from_hours(1))).await.unwrap());
+        assert!(
+            store
+                .save_token(&name, &lease, "sealed", after(store.now().await.unwrap(), SignedDuration::from_hours(1)))
+                .await
+                .unwrap()
+        );
         let window = LongWindow::rolling(1000, Duration::from_hours(24), Duration::from_secs(10));
         assert_eq!(store.reserve_calls(&name, &window, 100).await.unwrap().granted, 5);
         assert!(store.release_lease(&name, &lease).await.unwrap());
@@ -155,7 +160,8 @@ async fn by_the_servers_clock_a_block_is_small_and_short_lived() {
     assert_eq!(got.granted, 0);
     let now = store.now().await.unwrap();
     assert!(got.retry_at.unwrap() > after(now, SignedDuration::from_hours(24)));
-    let hours = LongWindow::calendar(1, Duration::from_hours(24), TimeZone::UTC, Duration::from_secs(1), Duration::ZERO);
+    let hours =
+        LongWindow::calendar(1, Duration::from_hours(24), TimeZone::UTC, Duration::from_secs(1), Duration::ZERO);
     let got = store.reserve_calls(&name, &hours, 1).await.unwrap();
     assert!(got.granted == 1 || got.retry_at.is_some());
     let odd = LongWindow::calendar(1, Duration::from_secs(77), TimeZone::UTC, Duration::ZERO, Duration::ZERO);

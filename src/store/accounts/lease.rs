@@ -74,9 +74,11 @@ impl Store {
     }
 
     async fn is_younger_than(&self, age: Duration) -> Result<bool, StoreError> {
-        let created: Option<i64> = redis::cmd("HGET").arg(keys::META).arg("created_at").query_async(&mut self.connection()).await?;
+        let created: Option<i64> =
+            redis::cmd("HGET").arg(keys::META).arg("created_at").query_async(&mut self.connection()).await?;
         let now = self.now().await?.as_millisecond();
-        Ok(created.is_some_and(|created| now.saturating_sub(created) < i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+        Ok(created
+            .is_some_and(|created| now.saturating_sub(created) < i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 

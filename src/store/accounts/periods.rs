@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Unit, Zoned, ZonedRound, RoundMode};
+use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -94,9 +94,18 @@ mod tests {
 
     #[test]
     fn weeks_start_on_monday_and_months_on_the_first() {
-        assert_eq!(around(Period::Week, "2026-11-22T23:59:59Z", "UTC"), texts("2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"));
-        assert_eq!(around(Period::Month, "2024-02-29T23:59:59Z", "UTC"), texts("2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"));
-        assert_eq!(around(Period::Hour, "2026-01-01T10:59:59Z", "Asia/Kolkata"), texts("2026-01-01T10:30:00Z", "2026-01-01T11:30:00Z"));
+        assert_eq!(
+            around(Period::Week, "2026-11-22T23:59:59Z", "UTC"),
+            texts("2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z")
+        );
+        assert_eq!(
+            around(Period::Month, "2024-02-29T23:59:59Z", "UTC"),
+            texts("2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z")
+        );
+        assert_eq!(
+            around(Period::Hour, "2026-01-01T10:59:59Z", "Asia/Kolkata"),
+            texts("2026-01-01T10:30:00Z", "2026-01-01T11:30:00Z")
+        );
     }
 
     #[test]

@@ -117,7 +117,10 @@ fn may_be_repeated(error: &StoreError) -> bool {
 }
 
 /// Sends many calls at once, and all of them again while the outcome of any is unknown.
-pub(super) async fn run_surely<T: FromRedisValue>(connection: &Connection, calls: &[Call]) -> Result<Vec<T>, StoreError> {
+pub(super) async fn run_surely<T: FromRedisValue>(
+    connection: &Connection,
+    calls: &[Call],
+) -> Result<Vec<T>, StoreError> {
     let mut waits = WAITS.iter();
     loop {
         let answers = run_all(connection, calls).await.and_then(all_of_them);
@@ -133,6 +136,9 @@ pub(super) async fn each(
     connection: &Connection,
     commands: &[Cmd],
 ) -> Result<Vec<Result<Value, RedisError>>, StoreError> {
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
     match connection {
         Connection::Single(manager) => {
             let mut pipeline = redis::pipe();
@@ -197,8 +203,6 @@ pub(super) fn those_that_came<T: FromRedisValue>(
 }
 
 /// All the answers, or the first error.
-pub(super) fn all_of_them<T: FromRedisValue>(
-    answers: Vec<Result<Value, RedisError>>,
-) -> Result<Vec<T>, StoreError> {
+pub(super) fn all_of_them<T: FromRedisValue>(answers: Vec<Result<Value, RedisError>>) -> Result<Vec<T>, StoreError> {
     answers.into_iter().map(|answer| Ok(redis::from_redis_value(answer?).map_err(RedisError::from)?)).collect()
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calls::{Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, run_surely, those_that_came};
+use super::calls::{
+    Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, run_surely, those_that_came,
+};
 use crate::model::{Change, ChangeId, EndpointId, EndpointState, Shard};
 use crate::store::{Store, StoreError, keys};
 

@@ -165,7 +165,8 @@ fn open_private(path: &Path) -> std::io::Result<File> {
 fn make_folder(path: &Path, mode: u32) -> Result<(), StoreError> {
     if !path.is_dir() {
         DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| problem("make", path, &error))?;
-        std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| problem("protect", path, &error))?;
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(|error| problem("protect", path, &error))?;
     }
     Ok(())
 }

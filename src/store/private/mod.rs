@@ -75,12 +75,18 @@ struct Running {
 pub async fn start(options: PrivateOptions) -> Result<PrivateServer, StoreError> {
     let folder = Folder::open(&options.state_dir, options.runtime_dir.as_deref())?;
     let password = folder.password()?;
-    let way = Way { socket: folder.socket(), password, folder: folder.data().to_owned(), patience: options.start_timeout };
+    let way =
+        Way { socket: folder.socket(), password, folder: folder.data().to_owned(), patience: options.start_timeout };
     let process = match folder.try_server_lock()? {
         Some(lock) => process::spawn(&folder, &way, options.program.as_deref(), lock).await?,
         None => adopt_or_spawn(&folder, &way, options.program.as_deref()).await?,
     };
-    tracing::info!(event = "private_redis_ready", pid = process.pid(), adopted = process.is_adopted(), "private server ready");
+    tracing::info!(
+        event = "private_redis_ready",
+        pid = process.pid(),
+        adopted = process.is_adopted(),
+        "private server ready"
+    );
     Ok(PrivateServer {
         folder,
         way,

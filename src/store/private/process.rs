@@ -6,7 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::{Child, Command};
@@ -42,7 +44,12 @@ pub(super) enum Process {
 }
 
 /// Starts a server that holds this lock, and waits until it answers.
-pub(super) async fn spawn(folder: &Folder, way: &Way, program: Option<&Path>, lock: File) -> Result<Process, StoreError> {
+pub(super) async fn spawn(
+    folder: &Folder,
+    way: &Way,
+    program: Option<&Path>,
+    lock: File,
+) -> Result<Process, StoreError> {
     let program = match program {
         Some(program) => program.to_owned(),
         None => search().ok_or_else(|| StoreError::Private(MISSING.to_owned()))?,
@@ -68,7 +75,9 @@ pub(super) async fn spawn(folder: &Folder, way: &Way, program: Option<&Path>, lo
         .spawn();
     let mut child = match started {
         Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Private(MISSING.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StoreError::Private(MISSING.to_owned()));
+        }
         Err(error) => return Err(StoreError::Private(format!("{} does not start: {error}", program.display()))),
     };
     let pid = child.id().unwrap_or(0);
@@ -87,7 +96,10 @@ async fn wait_until_ready(child: &mut Child, folder: &Folder, way: &Way) -> Resu
     let mut heard = Instant::now();
     loop {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(StoreError::Private(format!("the private server ended at once ({status}): {}", folder.log_tail())));
+            return Err(StoreError::Private(format!(
+                "the private server ended at once ({status}): {}",
+                folder.log_tail()
+            )));
         }
         match ping(way).await {
             Ok(()) => return Ok(()),
@@ -111,7 +123,8 @@ pub(super) async fn adopt(way: &Way) -> Result<Process, StoreError> {
         return Err(StoreError::Private(format!("the server on {} keeps its data in {folder}", way.socket.display())));
     }
     let information: redis::InfoDict = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-    let pid = information.get("process_id").ok_or_else(|| StoreError::Private("it does not tell its process".to_owned()))?;
+    let pid =
+        information.get("process_id").ok_or_else(|| StoreError::Private("it does not tell its process".to_owned()))?;
     ping(way).await?;
     Ok(Process::Adopted { pid })
 }
@@ -169,7 +182,12 @@ impl Process {
             return Ok(());
         }
         for signal in [Signal::TERM, Signal::KILL] {
-            tracing::warn!(event = "private_redis_signal", pid = self.pid(), ?signal, "the private server does not end");
+            tracing::warn!(
+                event = "private_redis_signal",
+                pid = self.pid(),
+                ?signal,
+                "the private server does not end"
+            );
             let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
             if let Some(pid) = pid {
                 let _ = kill_process(pid, signal);
