@@ -153,7 +153,7 @@ impl Store {
     pub async fn push_due(&self, id: &TrackerId, account: &AccountName, at: Timestamp) -> Result<(), StoreError> {
         let mut command = redis::cmd("ZADD");
         command.arg(keys::due(id.shard(), account)).arg("XX").arg(to_millis(at)).arg(id.to_string());
-        command.query_async::<()>(&mut self.connection()).await?;
+        self.ask::<()>(&command).await?;
         Ok(())
     }
 

@@ -85,6 +85,9 @@ impl Connection {
     /// Sends commands that may lie in different slots and gives their answers in order: one pipeline to a
     /// single server, all at once over the nodes of a cluster.
     pub(super) async fn all(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
         match self {
             Self::Single(connection) => {
                 let mut pipeline = redis::pipe();

@@ -47,7 +47,7 @@ impl Store {
             command.arg(keys::endpoint(id));
             command
         };
-        let answers = self.connection().all(&ids.iter().map(get).collect::<Vec<_>>()).await?;
+        let answers = self.ask_all(&ids.iter().map(get).collect::<Vec<_>>()).await?;
         answers
             .into_iter()
             .map(|answer| Option::<String>::from_redis_value(answer).map_err(|error| StoreError::Redis(error.into())))
@@ -94,7 +94,7 @@ impl Store {
     async fn write_document(&self, id: &EndpointId, document: &impl Serialize) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(keys::endpoint(id)).arg(written(document)?);
-        Ok(command.query_async(&mut self.connection()).await?)
+        self.ask(&command).await
     }
 
     /// Deletes an endpoint of a shop; what still waited for it is dropped. False: the shop has no such endpoint.
@@ -116,7 +116,7 @@ impl Store {
     /// False: there is none, or it was disabled before.
     pub async fn disable_endpoint(&self, id: &EndpointId, reason: &str) -> Result<bool, StoreError> {
         let key = keys::endpoint(id);
-        let text: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut self.connection()).await?;
+        let text: Option<String> = self.ask(redis::cmd("GET").arg(&key)).await?;
         let Some(text) = text else { return Ok(false) };
         let Some(endpoint) = parse(id, &text)?.filter(|endpoint| endpoint.state != EndpointState::Disabled) else {
             return Ok(false);
@@ -170,12 +170,11 @@ impl Store {
     async fn note_dropping(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::DROPPING).arg(id.to_string()).arg(shop.as_str());
-        Ok(command.query_async(&mut self.connection()).await?)
+        self.ask(&command).await
     }
 
     async fn dropping(&self) -> Result<Vec<(EndpointId, ShopId)>, StoreError> {
-        let pairs: Vec<(String, String)> =
-            redis::cmd("HGETALL").arg(keys::DROPPING).query_async(&mut self.connection()).await?;
+        let pairs: Vec<(String, String)> = self.ask(redis::cmd("HGETALL").arg(keys::DROPPING)).await?;
         Ok(pairs.iter().filter_map(|(id, shop)| Some((id.parse().ok()?, shop.parse().ok()?))).collect())
     }
 
@@ -234,7 +233,7 @@ impl Store {
     async fn subjects(&self, shard: Shard, id: &EndpointId, from: usize) -> Result<Vec<String>, StoreError> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(keys::deliver(shard, id)).arg(from).arg(from + DROP_BATCH - 1);
-        Ok(command.query_async(&mut self.connection()).await?)
+        self.ask(&command).await
     }
 
     /// A disabled endpoint remembers the oldest change that it did not get.
@@ -261,7 +260,7 @@ impl Store {
                     command.arg(keys::pending(shard, id, subject)).arg(0).arg(0);
                     command
                 };
-                let heads = self.connection().all(&subjects.iter().map(head).collect::<Vec<_>>()).await?;
+                let heads = self.ask_all(&subjects.iter().map(head).collect::<Vec<_>>()).await?;
                 let times = heads.into_iter().filter_map(|head| {
                     let ids = Vec::<String>::from_redis_value(head).ok()?;
                     let id: ChangeId = ids.first()?.parse().ok()?;
@@ -286,14 +285,14 @@ impl Store {
             pause.arg(keys::pauses(shard)).arg(id.to_string());
             commands.extend([dead, pause]);
         }
-        self.connection().all(&commands).await?;
+        self.ask_all(&commands).await?;
         Ok(())
     }
 
     async fn forget_dropping(&self, id: &EndpointId) -> Result<(), StoreError> {
         let mut command = redis::cmd("HDEL");
         command.arg(keys::DROPPING).arg(id.to_string());
-        Ok(command.query_async(&mut self.connection()).await?)
+        self.ask(&command).await
     }
 }
 

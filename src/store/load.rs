@@ -49,7 +49,7 @@ impl Store {
         for kind in TimerKind::ALL {
             timers.arg(to_millis(later)).arg(super::commit::timer(kind, id));
         }
-        timers.query_async::<()>(&mut self.connection()).await?;
+        self.ask::<()>(&timers).await?;
         Ok(())
     }
 }

@@ -108,7 +108,7 @@ impl Store {
     ) -> Result<Vec<StreamId>, StoreError> {
         let mut command = redis::cmd("XRANGE");
         command.arg(keys::changes(shard, shop)).arg(from).arg(to).arg("COUNT").arg(limit);
-        let reply: StreamRangeReply = command.query_async(&mut self.connection()).await?;
+        let reply: StreamRangeReply = self.ask(&command).await?;
         Ok(reply.ids)
     }
 

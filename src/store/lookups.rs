@@ -64,13 +64,13 @@ impl Store {
         for key in &found {
             note.arg(now).arg(loose_member(&tracker.id, key));
         }
-        note.query_async::<()>(&mut self.connection()).await?;
+        self.ask::<()>(&note).await?;
         let add = |key: &String| {
             let mut command = redis::cmd("ZADD");
             command.arg(key).arg(now).arg(tracker.id.to_string());
             command
         };
-        self.connection().all(&found.iter().map(add).collect::<Vec<_>>()).await?;
+        self.ask_all(&found.iter().map(add).collect::<Vec<_>>()).await?;
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Store {
     async fn follow(&self, key: &str, limit: usize) -> Result<Vec<Tracker>, StoreError> {
         let mut command = redis::cmd("ZREVRANGE");
         command.arg(key).arg(0).arg(limit.saturating_sub(1));
-        let members: Vec<String> = command.query_async(&mut self.connection()).await?;
+        let members: Vec<String> = self.ask(&command).await?;
         let ids: Vec<TrackerId> = members.iter().filter_map(|member| member.parse().ok()).collect();
         let trackers = self.load_many(&ids).await?;
         Ok(trackers.into_iter().flatten().filter(|tracker| of(tracker).iter().any(|known| known == key)).collect())
@@ -107,7 +107,7 @@ impl Store {
             command.arg("BYSCORE").arg("LIMIT").arg(0).arg(SWEEP_BATCH).arg("WITHSCORES");
             command
         };
-        let answers = self.connection().all(&Shard::all().map(list).collect::<Vec<_>>()).await?;
+        let answers = self.ask_all(&Shard::all().map(list).collect::<Vec<_>>()).await?;
         let mut removed = 0;
         for (shard, answer) in Shard::all().zip(answers) {
             for (member, noted) in Vec::<(String, i64)>::from_redis_value(answer).map_err(redis::RedisError::from)? {
@@ -132,8 +132,7 @@ impl Store {
             return Ok(false);
         };
         // Its score first: whatever is written from now on changes it, and it stays.
-        let score: Option<i64> =
-            redis::cmd("ZSCORE").arg(key).arg(id.to_string()).query_async(&mut self.connection()).await?;
+        let score: Option<i64> = self.ask(redis::cmd("ZSCORE").arg(key).arg(id.to_string())).await?;
         if let Some(tracker) = self.load(&id).await? {
             if of(&tracker).iter().any(|known| known == key) {
                 self.remove_unchanged(&loose, member, noted).await?;
@@ -141,7 +140,7 @@ impl Store {
                 // The tracker does not lead there any more. It is looked at again, until the tracker is gone.
                 let mut later = redis::cmd("ZADD");
                 later.arg(&loose).arg("XX").arg(to_millis(now)).arg(member);
-                later.query_async::<()>(&mut self.connection()).await?;
+                self.ask::<()>(&later).await?;
             }
             return Ok(false);
         }

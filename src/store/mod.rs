@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use redis::{Cmd, FromRedisValue, Value};
 use secrecy::{ExposeSecret, SecretSlice};
 
 pub use accounts::{AccountPause, IN_MEMORY_WINDOW, Lease, LongWindow, Reservation};
@@ -100,6 +101,17 @@ impl Store {
         self.shared.connection.clone()
     }
 
+    /// Sends a command that may be repeated, and repeats it while its outcome is unknown.
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let answer = scripts::patiently(&self.shared.connection, std::slice::from_ref(command)).await?.pop();
+        Ok(T::from_redis_value(answer.unwrap_or(Value::Nil)).map_err(redis::RedisError::from)?)
+    }
+
+    /// As [`Store::ask`], for commands whose keys may lie in different slots; answers come in order.
+    async fn ask_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        scripts::patiently(&self.shared.connection, commands).await
+    }
+
     /// How the store behaves.
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
@@ -138,7 +150,7 @@ impl Store {
 
     /// The time by the store's clock, which all daemons share, to the millisecond.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut self.connection()).await?;
+        let (seconds, micros): (i64, i64) = self.ask(&redis::cmd("TIME")).await?;
         Ok(crate::model::time::from_millis(seconds.saturating_mul(1000).saturating_add(micros / 1000)))
     }
 }

@@ -57,7 +57,7 @@ impl Store {
             command.arg("BYSCORE").arg("LIMIT").arg(0).arg(page).arg("WITHSCORES");
             command
         };
-        let answers = self.connection().all(&Shard::all().map(head).collect::<Vec<_>>()).await?;
+        let answers = self.ask_all(&Shard::all().map(head).collect::<Vec<_>>()).await?;
         let mut heads = Vec::new();
         for answer in answers {
             let members = Vec::<(String, i64)>::from_redis_value(answer).map_err(redis::RedisError::from)?;

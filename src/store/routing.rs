@@ -64,7 +64,7 @@ pub(super) enum Hold {
     /// Deliver.
     Open,
     /// Keep, and deliver nothing.
-    Hold,
+    Keep,
     /// Deliver nothing; the queues go.
     Drop,
 }
@@ -73,7 +73,7 @@ impl Hold {
     const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Hold => "hold",
+            Self::Keep => "keep",
             Self::Drop => "drop",
         }
     }
@@ -81,7 +81,7 @@ impl Hold {
     const fn of(state: EndpointState) -> Self {
         match state {
             EndpointState::Enabled => Self::Open,
-            EndpointState::Paused => Self::Hold,
+            EndpointState::Paused => Self::Keep,
             EndpointState::Disabled => Self::Drop,
         }
     }
@@ -98,11 +98,8 @@ impl Store {
 
     /// The shop's endpoints as they are now.
     pub(super) async fn reload_routes(&self, shop: &ShopId) -> Result<Arc<Routes>, StoreError> {
-        let (number, version, list): (Option<u32>, Option<u64>, Option<String>) = redis::cmd("HMGET")
-            .arg(keys::shop(shop))
-            .arg(&["number", "version", "endpoints"])
-            .query_async(&mut self.connection())
-            .await?;
+        let (number, version, list): (Option<u32>, Option<u64>, Option<String>) =
+            self.ask(redis::cmd("HMGET").arg(keys::shop(shop)).arg(&["number", "version", "endpoints"])).await?;
         let shop_number = number.ok_or_else(|| StoreError::Refused(format!("there is no shop {shop}")))?;
         let ids: Vec<EndpointId> =
             list.unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect();
@@ -152,7 +149,7 @@ impl Store {
                 command
             };
             let shards: Vec<Shard> = Shard::all().collect();
-            let seen = self.connection().all(&shards.iter().copied().map(ask).collect::<Vec<_>>()).await?;
+            let seen = self.ask_all(&shards.iter().copied().map(ask).collect::<Vec<_>>()).await?;
             let lags = |seen: &Value| {
                 let seen = Option::<u64>::from_redis_value(seen.clone()).ok().flatten();
                 seen.unwrap_or(0) < routes.version

@@ -102,18 +102,24 @@ const WAITS: [Duration; 4] =
 
 /// Runs scripts whose keys may lie in different slots; answers come in order.
 pub(super) async fn run_all(connection: &Connection, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
-    let mut known = true;
+    let commands = |known| calls.iter().map(|call| call.command(known)).collect::<Vec<Cmd>>();
+    match patiently(connection, &commands(true)).await {
+        Err(StoreError::Redis(error)) if is_unknown_script(&error) => patiently(connection, &commands(false)).await,
+        answered => answered,
+    }
+    .map_err(understood)
+}
+
+/// Sends commands that may be repeated, and repeats them while their outcome is unknown or the server asks to wait.
+pub(super) async fn patiently(connection: &Connection, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
     let mut waits = WAITS.iter();
     loop {
-        let commands: Vec<Cmd> = calls.iter().map(|call| call.command(known)).collect();
-        match connection.all(&commands).await {
-            Ok(answers) => return Ok(answers),
-            Err(StoreError::Redis(error)) if known && is_unknown_script(&error) => known = false,
+        match connection.all(commands).await {
             Err(StoreError::Redis(error)) if may_be_repeated(&error) => match waits.next() {
                 Some(wait) => tokio::time::sleep(*wait).await,
                 None => return Err(error.into()),
             },
-            Err(error) => return Err(understood(error)),
+            answered => return answered,
         }
     }
 }

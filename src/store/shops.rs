@@ -49,7 +49,7 @@ impl Store {
         let key = format!("{KEY_PREFIX}{}", BASE32_NOPAD.encode(&random::<32>()?).to_ascii_lowercase());
         let mut command = redis::cmd("SET");
         command.arg(keys::api_key(&hash(&key))).arg(shop.as_str());
-        command.query_async::<()>(&mut self.connection()).await?;
+        self.ask::<()>(&command).await?;
         self.make_durable().await?;
         Ok(ShopKey(SecretString::from(key)))
     }
@@ -57,30 +57,19 @@ impl Store {
     /// Creates the shop where it is new, and gives its number.
     pub async fn ensure_shop(&self, shop: &ShopId) -> Result<u32, StoreError> {
         let key = keys::shop(shop);
-        let known: Option<u32> = redis::cmd("HGET").arg(&key).arg("number").query_async(&mut self.connection()).await?;
-        let number = match known {
-            Some(number) => number,
-            None => {
-                // Two at once take two numbers and keep one.
-                let next: u32 = redis::cmd("HINCRBY")
-                    .arg(keys::META)
-                    .arg("shops")
-                    .arg(1)
-                    .query_async(&mut self.connection())
-                    .await?;
-                redis::cmd("HSETNX")
-                    .arg(&key)
-                    .arg("number")
-                    .arg(next)
-                    .query_async::<()>(&mut self.connection())
-                    .await?;
-                redis::cmd("HGET").arg(&key).arg("number").query_async(&mut self.connection()).await?
-            }
+        let known: Option<u32> = self.ask(redis::cmd("HGET").arg(&key).arg("number")).await?;
+        let number = if let Some(number) = known {
+            number
+        } else {
+            // Two at once take two numbers and keep one.
+            let next: u32 = self.ask(redis::cmd("HINCRBY").arg(keys::META).arg("shops").arg(1)).await?;
+            self.ask::<()>(redis::cmd("HSETNX").arg(&key).arg("number").arg(next)).await?;
+            self.ask(redis::cmd("HGET").arg(&key).arg("number")).await?
         };
         // Also where it was known: the process that created it may have died before this.
         let mut list = redis::cmd("HSET");
         list.arg(keys::SHOPS).arg(number).arg(shop.as_str());
-        list.query_async::<()>(&mut self.connection()).await?;
+        self.ask::<()>(&list).await?;
         Ok(number)
     }
 
@@ -89,21 +78,20 @@ impl Store {
         if !key.starts_with(KEY_PREFIX) || key.len() > 100 {
             return Ok(None);
         }
-        let shop: Option<String> =
-            redis::cmd("GET").arg(keys::api_key(&hash(key))).query_async(&mut self.connection()).await?;
+        let shop: Option<String> = self.ask(redis::cmd("GET").arg(keys::api_key(&hash(key)))).await?;
         Ok(shop.and_then(|shop| shop.parse().ok()))
     }
 
     /// Takes a key back. False: nobody had it.
     pub async fn revoke_key(&self, key: &str) -> Result<bool, StoreError> {
-        let gone: u32 = redis::cmd("DEL").arg(keys::api_key(&hash(key))).query_async(&mut self.connection()).await?;
+        let gone: u32 = self.ask(redis::cmd("DEL").arg(keys::api_key(&hash(key)))).await?;
         self.make_durable().await?;
         Ok(gone > 0)
     }
 
     /// Every shop, by number.
     pub async fn shops(&self) -> Result<Vec<Shop>, StoreError> {
-        let answer: redis::Value = redis::cmd("HGETALL").arg(keys::SHOPS).query_async(&mut self.connection()).await?;
+        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(keys::SHOPS)).await?;
         let pairs = Vec::<(u32, String)>::from_redis_value(answer).map_err(redis::RedisError::from)?;
         let mut shops: Vec<Shop> =
             pairs.into_iter().filter_map(|(number, id)| Some(Shop { id: id.parse().ok()?, number })).collect();
@@ -113,8 +101,7 @@ impl Store {
 
     /// The shop of this number.
     pub(super) async fn shop_of_number(&self, number: u32) -> Result<Option<ShopId>, StoreError> {
-        let shop: Option<String> =
-            redis::cmd("HGET").arg(keys::SHOPS).arg(number).query_async(&mut self.connection()).await?;
+        let shop: Option<String> = self.ask(redis::cmd("HGET").arg(keys::SHOPS).arg(number)).await?;
         Ok(shop.and_then(|shop| shop.parse().ok()))
     }
 }

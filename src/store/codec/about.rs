@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::{destination_text, only_order};
-use super::time::{time_from, time_into};
+use super::time::{Carry, time_from, time_into};
 use crate::model::{Condition, Direction, Facts, Headline, History, Registration, Substatus, Tracker};
 
 /// What the string says.
@@ -47,7 +47,7 @@ impl About {
             substatus: headline.substatus,
             time: headline.time.as_ref().map(|time| {
                 let mut map = Map::new();
-                time_into(&mut map, time);
+                time_into(&mut map, time, &mut Carry::default());
                 map
             }),
             authoritative: headline.authoritative,
@@ -69,7 +69,7 @@ impl About {
         tracker.headline = match &self.headline {
             Some(stored) => Some(Headline {
                 substatus: stored.substatus,
-                time: stored.time.as_ref().map(time_from).transpose()?,
+                time: stored.time.as_ref().map(|time| time_from(time, &mut Carry::default())).transpose()?,
                 authoritative: stored.authoritative,
             }),
             None => None,

@@ -6,24 +6,26 @@
 //! | key | what | default |
 //! |---|---|---|
 //! | `c` | the carrier's code | empty |
-//! | `d` | its words | none |
-//! | `m` | substatus, with `!` for a revocation or `+` for "only forward"; `note` | unmapped |
-//! | `t` | wall clock and offset, as far as known | none |
+//! | `d` | its words; `null`: none | as in the last event with this code; none |
+//! | `m` | substatus, with `!` for a revocation or `+` for "only forward"; `note`; `?` for unmapped | likewise; unmapped |
+//! | `t` | wall clock and offset, as far as known; `~`: without the offset of the event before | none |
 //! | `f` | precision | date for a date, second for a time |
-//! | `u` | the instant; `null`: unknown | what `t` says |
+//! | `u` | the instant; `null`: unknown | what clock and offset say |
 //! | `z` | zone source: `c`arrier, `p`lace, carrier's `d`efault, `n`one | carrier with an offset, none without |
-//! | `r` | the text the carrier gave, or the number of the form in [`RAW_FORMS`] that gives it | as `t` |
+//! | `r` | the text the carrier gave; a number: in that form of [`RAW_FORMS`]; -1: clock and offset | the form of the event before |
 //! | `p` | place: city, country, post code, name, region; `null`: none | as in the event before |
 //! | `o` | answer that first held it: place in `a`, or ms | as in the event before |
 //! | `l` | newest answer that held it | as in the event before |
 //! | `x` | first answer that lacked it | none |
 //! | `n` | its place in the newest answer that held it | its place in this array |
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::{Map, Value, json};
 
-use super::time::{instant_from, instant_value, time_from, time_into};
+use super::time::{Carry as TimeCarry, instant_from, instant_value, time_from, time_into};
 use crate::model::{KeptEvent, Meaning, Place, Rule, Substatus};
 
 const VERSION: u64 = 1;
@@ -32,6 +34,29 @@ const VERSION: u64 = 1;
 pub(super) const RAW_FORMS: [&str; 5] =
     ["%Y%m%d %H%M%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M", "%d.%m.%y %H:%M"];
 
+/// What an event need not say because those before it said it. Writer and reader keep it alike.
+#[derive(Default)]
+struct Carry {
+    time: TimeCarry,
+    place: Option<Place>,
+    observed_at: Option<Timestamp>,
+    last_seen: Option<Timestamp>,
+    codes: HashMap<String, (Option<String>, Meaning)>,
+}
+
+impl Carry {
+    fn of_code(&self, code: &str) -> (Option<String>, Meaning) {
+        self.codes.get(code).cloned().unwrap_or((None, Meaning::Unmapped))
+    }
+
+    fn take(&mut self, event: &KeptEvent) {
+        self.place.clone_from(&event.place);
+        self.observed_at = Some(event.observed_at);
+        self.last_seen = Some(event.last_seen);
+        self.codes.insert(event.code.clone(), (event.description.clone(), event.meaning));
+    }
+}
+
 /// The text to store; empty when there is nothing to tell.
 pub(super) fn encode(events: &[KeptEvent], answers: &[Timestamp]) -> String {
     if events.is_empty() && answers.is_empty() {
@@ -39,38 +64,34 @@ pub(super) fn encode(events: &[KeptEvent], answers: &[Timestamp]) -> String {
     }
     let mut array = Vec::with_capacity(events.len() + 1);
     array.push(json!({"v": VERSION, "a": distances(answers)}));
-    let mut before: Option<&KeptEvent> = None;
+    let mut carry = Carry::default();
     for (index, event) in events.iter().enumerate() {
-        array.push(Value::Object(encode_one(event, before, index, answers)));
-        before = Some(event);
+        array.push(Value::Object(encode_one(event, &mut carry, index, answers)));
+        carry.take(event);
     }
     Value::Array(array).to_string()
 }
 
-fn encode_one(
-    event: &KeptEvent,
-    before: Option<&KeptEvent>,
-    index: usize,
-    answers: &[Timestamp],
-) -> Map<String, Value> {
+fn encode_one(event: &KeptEvent, carry: &mut Carry, index: usize, answers: &[Timestamp]) -> Map<String, Value> {
     let mut map = Map::new();
+    let (usual_words, usual_meaning) = carry.of_code(&event.code);
     if !event.code.is_empty() {
         map.insert("c".into(), json!(event.code));
     }
-    if let Some(description) = &event.description {
-        map.insert("d".into(), json!(description));
+    if event.description != usual_words {
+        map.insert("d".into(), json!(event.description));
     }
-    if let Some(meaning) = meaning_text(event.meaning) {
-        map.insert("m".into(), json!(meaning));
+    if event.meaning != usual_meaning {
+        map.insert("m".into(), json!(meaning_text(event.meaning)));
     }
-    time_into(&mut map, &event.time);
-    if before.map_or(event.place.is_some(), |before| before.place != event.place) {
+    time_into(&mut map, &event.time, &mut carry.time);
+    if event.place != carry.place {
         map.insert("p".into(), event.place.as_ref().map_or(Value::Null, place_value));
     }
-    if before.is_none_or(|before| before.observed_at != event.observed_at) {
+    if carry.observed_at != Some(event.observed_at) {
         map.insert("o".into(), answer_value(event.observed_at, answers));
     }
-    if before.is_none_or(|before| before.last_seen != event.last_seen) {
+    if carry.last_seen != Some(event.last_seen) {
         map.insert("l".into(), answer_value(event.last_seen, answers));
     }
     if let Some(at) = event.retracted_at {
@@ -94,37 +115,36 @@ pub(super) fn decode(text: &str) -> Result<(Vec<KeptEvent>, Vec<Timestamp>), Str
     }
     let answers = answers_from(&header["a"])?;
     let mut events: Vec<KeptEvent> = Vec::with_capacity(array.len() - 1);
+    let mut carry = Carry::default();
     for (index, value) in array[1..].iter().enumerate() {
-        let event = decode_one(value, events.last(), index, &answers).map_err(|e| format!("event {index}: {e}"))?;
+        let event = decode_one(value, &mut carry, index, &answers).map_err(|e| format!("event {index}: {e}"))?;
+        carry.take(&event);
         events.push(event);
     }
     Ok((events, answers))
 }
 
-fn decode_one(
-    value: &Value,
-    before: Option<&KeptEvent>,
-    index: usize,
-    answers: &[Timestamp],
-) -> Result<KeptEvent, String> {
+fn decode_one(value: &Value, carry: &mut Carry, index: usize, answers: &[Timestamp]) -> Result<KeptEvent, String> {
     let map = value.as_object().ok_or("not an object")?;
     let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
     let carried = |key: &str, old: Option<Timestamp>| match map.get(key) {
         Some(value) => answer_from(value, answers),
         None => old.ok_or_else(|| format!("{key} is missing")),
     };
+    let code = text("c").unwrap_or_default();
+    let (usual_words, usual_meaning) = carry.of_code(&code);
     Ok(KeptEvent {
-        code: text("c").unwrap_or_default(),
-        description: text("d"),
-        meaning: meaning_from(text("m").as_deref())?,
-        time: time_from(map)?,
+        code,
+        description: if map.contains_key("d") { text("d") } else { usual_words },
+        meaning: text("m").map_or(Ok(usual_meaning), |text| meaning_from(&text))?,
+        time: time_from(map, &mut carry.time)?,
         place: match map.get("p") {
             Some(Value::Null) => None,
             Some(place) => Some(place_from(place)?),
-            None => before.and_then(|before| before.place.clone()),
+            None => carry.place.clone(),
         },
-        observed_at: carried("o", before.map(|before| before.observed_at))?,
-        last_seen: carried("l", before.map(|before| before.last_seen))?,
+        observed_at: carried("o", carry.observed_at)?,
+        last_seen: carried("l", carry.last_seen)?,
         retracted_at: map.get("x").map(|value| answer_from(value, answers)).transpose()?,
         position: match map.get("n") {
             Some(n) => n.as_u64().and_then(|n| u32::try_from(n).ok()).ok_or("n is no number")?,
@@ -185,22 +205,20 @@ fn answer_from(value: &Value, answers: &[Timestamp]) -> Result<Timestamp, String
     }
 }
 
-fn meaning_text(meaning: Meaning) -> Option<String> {
+fn meaning_text(meaning: Meaning) -> String {
     match meaning {
-        Meaning::Moves(substatus, Rule::Plain) => Some(substatus.name().to_owned()),
-        Meaning::Moves(substatus, Rule::Revoke) => Some(format!("{substatus}!")),
-        Meaning::Moves(substatus, Rule::AdvanceOnly) => Some(format!("{substatus}+")),
-        Meaning::Note => Some("note".to_owned()),
-        Meaning::Unmapped => None,
+        Meaning::Moves(substatus, Rule::Plain) => substatus.name().to_owned(),
+        Meaning::Moves(substatus, Rule::Revoke) => format!("{substatus}!"),
+        Meaning::Moves(substatus, Rule::AdvanceOnly) => format!("{substatus}+"),
+        Meaning::Note => "note".to_owned(),
+        Meaning::Unmapped => "?".to_owned(),
     }
 }
 
-fn meaning_from(text: Option<&str>) -> Result<Meaning, String> {
-    let Some(text) = text else { return Ok(Meaning::Unmapped) };
-    if text == "note" {
-        return Ok(Meaning::Note);
-    }
+fn meaning_from(text: &str) -> Result<Meaning, String> {
     let (name, rule) = match text.as_bytes().last() {
+        Some(b'?') => return Ok(Meaning::Unmapped),
+        _ if text == "note" => return Ok(Meaning::Note),
         Some(b'!') => (&text[..text.len() - 1], Rule::Revoke),
         Some(b'+') => (&text[..text.len() - 1], Rule::AdvanceOnly),
         _ => (text, Rule::Plain),

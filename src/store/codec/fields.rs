@@ -1,6 +1,7 @@
 //! The fields of a tracker's hash.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -54,11 +55,11 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn put(&mut self, name: &'static str, value: impl ToString) {
-        self.fields.push((name, value.to_string()));
+    fn put(&mut self, name: &'static str, value: impl Display) {
+        self.fields.push((name, format!("{value}")));
     }
 
-    fn maybe(&mut self, name: &'static str, value: Option<impl ToString>) {
+    fn maybe(&mut self, name: &'static str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.put(name, value);
         }
@@ -154,7 +155,8 @@ fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
     }
     if poll.digest != 0 || poll.paused {
         let paused = if poll.paused { " paused" } else { "" };
-        to.put("digest", format!("{:x}{paused}", poll.digest));
+        // A signed integer, which Redis packs into eight bytes.
+        to.put("digest", format!("{}{paused}", poll.digest.cast_signed()));
     }
 }
 
@@ -263,8 +265,9 @@ fn read_polling(from: &Reader<'_>) -> Result<PollState, String> {
     let outcome = from.fields.get("outcome").map(|name| outcome_from(name)).transpose()?;
     let (digest, paused) = match from.fields.get("digest") {
         Some(text) => {
-            let (hex, rest) = text.split_once(' ').unwrap_or((text, ""));
-            (u64::from_str_radix(hex, 16).map_err(|error| format!("digest: {error}"))?, rest == "paused")
+            let (digest, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let digest: i64 = digest.parse().map_err(|error| format!("digest: {error}"))?;
+            (digest.cast_unsigned(), rest == "paused")
         }
         None => (0, false),
     };

@@ -15,22 +15,58 @@ pub(super) fn instant_value(at: Timestamp) -> Value {
 
 /// What [`instant_value`] wrote.
 pub(super) fn instant_from(value: &Value) -> Result<Timestamp, String> {
-    match value {
-        Value::String(text) => text.parse().map_err(|error: jiff::Error| error.to_string()),
-        _ => {
-            let ms = value.as_i64().ok_or_else(|| format!("{value} is no instant"))?;
-            Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
+    if let Value::String(text) = value {
+        text.parse().map_err(|error: jiff::Error| error.to_string())
+    } else {
+        let ms = value.as_i64().ok_or_else(|| format!("{value} is no instant"))?;
+        Timestamp::from_millisecond(ms).map_err(|error| error.to_string())
+    }
+}
+
+/// What a time need not say because the one before said it.
+#[derive(Default)]
+pub(super) struct Carry {
+    offset: Option<Offset>,
+    raw: RawForm,
+}
+
+/// How the carrier's text follows from the clock.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum RawForm {
+    /// It is the clock with its offset, as we write it.
+    #[default]
+    Clock,
+    /// It is the clock in one of [`RAW_FORMS`].
+    Form(usize),
+}
+
+impl RawForm {
+    fn text(self, local: Option<Local>, offset: Option<Offset>) -> Option<String> {
+        match (self, local) {
+            (Self::Clock, _) => Some(clock_text(local, offset)),
+            (Self::Form(form), Some(Local::DateTime(at))) => raw_in_form(form, at),
+            (Self::Form(_), _) => None,
         }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Clock).chain((0..RAW_FORMS.len()).map(Self::Form))
     }
 }
 
 /// Writes the keys `t`, `f`, `u`, `z`, `r`: see [`super::events`].
-pub(super) fn time_into(map: &mut Map<String, Value>, time: &EventTime) {
-    let clock = clock_text(time);
+pub(super) fn time_into(map: &mut Map<String, Value>, time: &EventTime, carry: &mut Carry) {
+    let (local, offset) = (time.local, time.offset);
+    let clock = match (offset, carry.offset) {
+        (None, Some(_)) => format!("{}~", clock_text(local, None)),
+        (now, before) if now == before => clock_text(local, None),
+        _ => clock_text(local, offset),
+    };
+    carry.offset = offset;
     if !clock.is_empty() {
         map.insert("t".into(), json!(clock));
     }
-    if time.precision != usual_precision(time.local) {
+    if time.precision != usual_precision(local) {
         let letter = time.precision.map(|precision| match precision {
             Precision::Second => "s",
             Precision::Minute => "m",
@@ -38,10 +74,10 @@ pub(super) fn time_into(map: &mut Map<String, Value>, time: &EventTime) {
         });
         map.insert("f".into(), json!(letter));
     }
-    if time.utc != instant_of(time.local, time.offset) {
+    if time.utc != instant_of(local, offset) {
         map.insert("u".into(), time.utc.map_or(Value::Null, instant_value));
     }
-    if time.zone_source != usual_source(time.offset) {
+    if time.zone_source != usual_source(offset) {
         let letter = match time.zone_source {
             ZoneSource::Carrier => "c",
             ZoneSource::Place => "p",
@@ -50,30 +86,42 @@ pub(super) fn time_into(map: &mut Map<String, Value>, time: &EventTime) {
         };
         map.insert("z".into(), json!(letter));
     }
-    if time.raw != clock {
-        let form = match time.local {
-            Some(Local::DateTime(at)) => {
-                (0..RAW_FORMS.len()).find(|form| raw_in_form(*form, at).as_ref() == Some(&time.raw))
+    let gives_raw = |form: &RawForm| form.text(local, offset).as_deref() == Some(&*time.raw);
+    if !gives_raw(&carry.raw) {
+        let value = match RawForm::all().find(gives_raw) {
+            Some(form) => {
+                carry.raw = form;
+                if let RawForm::Form(form) = form { json!(form) } else { json!(-1) }
             }
-            _ => None,
+            None => json!(time.raw),
         };
-        map.insert("r".into(), form.map_or_else(|| json!(time.raw), |form| json!(form)));
+        map.insert("r".into(), value);
     }
 }
 
 /// What [`time_into`] wrote.
-pub(super) fn time_from(map: &Map<String, Value>) -> Result<EventTime, String> {
+pub(super) fn time_from(map: &Map<String, Value>, carry: &mut Carry) -> Result<EventTime, String> {
     let clock = map.get("t").map_or("", |value| value.as_str().unwrap_or_default());
-    let (local, offset) = read_clock(clock)?;
+    let (local, offset) = if let Some(clock) = clock.strip_suffix('~') {
+        (read_clock(clock)?.0, None)
+    } else {
+        let (local, given) = read_clock(clock)?;
+        (local, given.or(carry.offset))
+    };
+    carry.offset = offset;
     let raw = match map.get("r") {
-        None => clock.to_owned(),
         Some(Value::String(raw)) => raw.clone(),
-        Some(form) => {
-            let form = form.as_u64().and_then(|form| usize::try_from(form).ok());
-            match (form, local) {
-                (Some(form), Some(Local::DateTime(at))) => raw_in_form(form, at).ok_or("r is no known form")?,
-                _ => return Err("r is neither text nor a form".to_owned()),
+        form => {
+            match form.map(Value::as_i64) {
+                None => {}
+                Some(Some(-1)) => carry.raw = RawForm::Clock,
+                Some(form) => {
+                    let form =
+                        form.and_then(|form| usize::try_from(form).ok()).ok_or("r is neither text nor a form")?;
+                    carry.raw = RawForm::Form(form);
+                }
             }
+            carry.raw.text(local, offset).ok_or("r is missing")?
         }
     };
     let letter = |key: &str| map.get(key).map(|value| value.as_str().unwrap_or_default());
@@ -104,9 +152,9 @@ pub(super) fn time_from(map: &Map<String, Value>) -> Result<EventTime, String> {
 }
 
 /// Wall clock and offset in one text: `2026-11-25T14:29:00+01:00`. An offset alone stands after a `~`.
-fn clock_text(time: &EventTime) -> String {
-    let offset = time.offset.map(exact_offset).unwrap_or_default();
-    match time.local {
+fn clock_text(local: Option<Local>, offset: Option<Offset>) -> String {
+    let offset = offset.map(exact_offset).unwrap_or_default();
+    match local {
         Some(Local::DateTime(at)) => format!("{at}{offset}"),
         Some(Local::Date(date)) if offset.is_empty() => date.to_string(),
         Some(Local::Date(date)) => format!("{date}~{offset}"),

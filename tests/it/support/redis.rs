@@ -55,16 +55,6 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Its port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Where it is, for the store.
     pub fn target(&self) -> Target {
         Target::Single { url: SecretString::from(self.url()) }
