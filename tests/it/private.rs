@@ -5,13 +5,18 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use wismo::model::EndpointId;
+use wismo::model::time::after;
 use wismo::store::private::{PrivateOptions, PrivateServer, start};
 use wismo::store::{MasterKey, Store, StoreError, StoreOptions, Target};
+
+use crate::delivery::{registered, shop_with_endpoint};
 
 /// Names the folder for the helper process.
 const HELPER: &str = "WISMO_TEST_STATE_DIR";
@@ -88,11 +93,19 @@ async fn the_store_works_on_it() {
     let account = "a".parse().unwrap();
     let lease = store.acquire_lease(&account, "one", Duration::from_secs(5)).await.unwrap().unwrap();
     assert!(store.release_lease(&account, &lease).await.unwrap());
-    assert!(
-        store.claim_deliveries(store.now().await.unwrap(), 5, Duration::from_secs(5), &|_| 5).await.unwrap().is_empty()
-    );
-    let endpoint = wismo::model::EndpointId::from_bytes([1; 16]);
-    store.pause_endpoint(&endpoint, store.now().await.unwrap()).await.unwrap();
+    // All that a daemon does is within its user's rights.
+    let shop = "shop".parse().unwrap();
+    let endpoint = shop_with_endpoint(&store, &shop, EndpointId::from_bytes([1; 16])).await;
+    let tracker = registered(&store, &shop, "SANDBOX-1").await;
+    let now = after(store.now().await.unwrap(), SignedDuration::from_secs(1));
+    let claims = store.claim_deliveries(now, 5, Duration::from_secs(5), &|_| 5).await.unwrap();
+    assert!(store.delivered(&claims[0], now).await.unwrap());
+    store.repair_routes().await.unwrap();
+    store.trim_logs(now).await.unwrap();
+    store.expire_deliveries(now).await.unwrap();
+    store.sweep_lookups().await.unwrap();
+    assert!(store.delete_endpoint(&shop, &endpoint.id).await.unwrap());
+    store.delete(&tracker, &[]).await.unwrap();
     server.stop().await.unwrap();
 }
 

@@ -165,7 +165,7 @@ impl Store {
         Ok(found
             .into_iter()
             .zip(abouts)
-            .filter_map(|((_, id, died_at), about)| dead_delivery(&id, died_at, about?))
+            .filter_map(|((_, id, died_at), about)| dead_delivery(&id, died_at, &about?))
             .collect())
     }
 
@@ -178,8 +178,8 @@ impl Store {
     }
 }
 
-fn dead_delivery(change: &str, died_at: Timestamp, about: String) -> Option<DeadDelivery> {
-    let about: About = serde_json::from_str(&about).ok()?;
+fn dead_delivery(change: &str, died_at: Timestamp, about: &str) -> Option<DeadDelivery> {
+    let about: About = serde_json::from_str(about).ok()?;
     Some(DeadDelivery {
         change: change.parse().ok()?,
         subject: about.subject,

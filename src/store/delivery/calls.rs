@@ -136,6 +136,9 @@ pub(super) async fn each(
     connection: &Connection,
     commands: &[Cmd],
 ) -> Result<Vec<Result<Value, RedisError>>, StoreError> {
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
     match connection {
         Connection::Single(manager) => {
             let mut pipeline = redis::pipe();
