@@ -12,6 +12,7 @@ mod codes;
 mod digest;
 mod fields;
 mod mapping;
+mod nodes;
 mod outcome;
 mod text;
 mod time;
@@ -24,17 +25,17 @@ mod tests;
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use self::body::Body;
 use self::mapping::Mapper;
+use self::nodes::{Call, CloneIf, drop_path, is_better, picked};
 use self::outcome::{Seen, Verdict, by_http, by_rules};
 use self::trace::Trace;
 use super::call::{CallItem, RawAnswer};
 use super::definition::Definition;
 use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
-use super::expr::{Scope, Source};
+use super::expr::Scope;
 use crate::model::{Observation, PollOutcome};
 
 pub use self::carrier::normalize;
@@ -381,67 +382,6 @@ impl AnswerReader<'_> {
     }
 }
 
-/// What the definition picks of each node; a node of which it picks nothing stays as it is.
-fn picked(pick: &Source, nodes: &[&Value], item: &CallItem, call: &Call<'_>) -> Vec<Value> {
-    let number = Value::from(item.number.as_str());
-    let of = |node: &&Value| -> Vec<Value> {
-        let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
-        let found = pick.eval(&scope);
-        let several: Vec<Value> = found.iter().flat_map(|found| mapping::list_of(found)).cloned().collect();
-        if several.is_empty() { vec![(*node).clone()] } else { several }
-    };
-    nodes.iter().flat_map(of).collect()
-}
-
-/// What the parcels of one answer share.
-struct Call<'a> {
-    response: &'a RawAnswer,
-    body: &'a Body,
-    scope: &'a Scope<'a>,
-    root: &'a Value,
-}
-
-fn is_better(next: &ParcelAnswer, best: &ParcelAnswer) -> bool {
-    let newest = |parcel: &ParcelAnswer| -> Option<(Option<Timestamp>, Option<jiff::civil::Date>)> {
-        let last = parcel.observation.as_ref()?.events.iter().rev().find(|event| event.time.local.is_some());
-        Some(last.map_or((None, None), |event| (event.time.utc, event.time.local.map(crate::model::Local::date))))
-    };
-    match (newest(next), newest(best)) {
-        (Some(_), None) => true,
-        (Some((Some(a), _)), Some((Some(b), _))) => a > b,
-        (Some((_, a)), Some((_, b))) => a > b,
-        (None, _) => false,
-    }
-}
-
 fn rule_name(list: &str, verdict: &Verdict) -> String {
     verdict.rule.map_or_else(|| "http".to_owned(), |at| format!("{list}[{at}]"))
-}
-
-trait CloneIf: Sized {
-    fn clone_if(&self, yes: bool) -> Option<Self>;
-}
-
-impl CloneIf for Value {
-    fn clone_if(&self, yes: bool) -> Option<Self> {
-        yes.then(|| self.clone())
-    }
-}
-
-/// Takes what stands at a dotted path out; lists on the way are walked through.
-fn drop_path(value: &mut Value, path: &str) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| drop_path(item, path)),
-        Value::Object(fields) => match path.split_once('.') {
-            Some((key, rest)) => {
-                if let Some(inner) = fields.get_mut(key) {
-                    drop_path(inner, rest);
-                }
-            }
-            None => {
-                fields.remove(path);
-            }
-        },
-        _ => {}
-    }
 }

@@ -1,0 +1,78 @@
+//! The nodes of an answer that are parcels: which count, what is taken out of them.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::ParcelAnswer;
+use super::body::Body;
+use super::mapping::list_of;
+use crate::carrier::call::{CallItem, RawAnswer};
+use crate::carrier::expr::{Scope, Source};
+
+/// What the definition picks of each node; a node of which it picks nothing stays as it is.
+pub fn picked(pick: &Source, nodes: &[&Value], item: &CallItem, call: &Call<'_>) -> Vec<Value> {
+    let number = Value::from(item.number.as_str());
+    let of = |node: &&Value| -> Vec<Value> {
+        let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
+        let found = pick.eval(&scope);
+        let several: Vec<Value> = found.iter().flat_map(|found| list_of(found)).cloned().collect();
+        if several.is_empty() { vec![(*node).clone()] } else { several }
+    };
+    nodes.iter().flat_map(of).collect()
+}
+
+/// What the parcels of one answer share.
+pub struct Call<'a> {
+    /// As it came.
+    pub response: &'a RawAnswer,
+    /// Its body, read.
+    pub body: &'a Body,
+    /// Names of the call.
+    pub scope: &'a Scope<'a>,
+    /// The whole answer, without what is dropped.
+    pub root: &'a Value,
+}
+
+/// Whether a parcel is read, and has a newer event than another under the same number.
+pub fn is_better(next: &ParcelAnswer, best: &ParcelAnswer) -> bool {
+    let newest = |parcel: &ParcelAnswer| -> Option<(Option<Timestamp>, Option<jiff::civil::Date>)> {
+        let last = parcel.observation.as_ref()?.events.iter().rev().find(|event| event.time.local.is_some());
+        Some(last.map_or((None, None), |event| (event.time.utc, event.time.local.map(crate::model::Local::date))))
+    };
+    match (newest(next), newest(best)) {
+        (Some(_), None) => true,
+        (Some((Some(a), _)), Some((Some(b), _))) => a > b,
+        (Some((_, a)), Some((_, b))) => a > b,
+        (None, _) => false,
+    }
+}
+
+/// A copy only where something is to be changed.
+pub trait CloneIf: Sized {
+    /// A copy, if so.
+    fn clone_if(&self, yes: bool) -> Option<Self>;
+}
+
+impl CloneIf for Value {
+    fn clone_if(&self, yes: bool) -> Option<Self> {
+        yes.then(|| self.clone())
+    }
+}
+
+/// Takes what stands at a dotted path out; lists on the way are walked through.
+pub fn drop_path(value: &mut Value, path: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_path(item, path)),
+        Value::Object(fields) => match path.split_once('.') {
+            Some((key, rest)) => {
+                if let Some(inner) = fields.get_mut(key) {
+                    drop_path(inner, rest);
+                }
+            }
+            None => {
+                fields.remove(path);
+            }
+        },
+        _ => {}
+    }
+}
