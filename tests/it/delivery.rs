@@ -482,7 +482,7 @@ async fn from_the_commit_to_the_arrival(bench: Bench) {
     let now = store.now().await.unwrap();
     let first = bench.claim_one(now).await;
     let change = store.change(&first.change).await.unwrap().unwrap();
-    assert_eq!((change.kind.as_str(), change.subject.as_str()), ("tracker.created", first.tracker.as_str()));
+    assert_eq!((change.kind.as_str(), change.subject.as_str()), ("tracker.created", first.subject.as_str()));
     assert!(store.delivered(&first, now).await.unwrap());
     timeout(Duration::from_secs(1), store.wakeups().deliveries.notified()).await.unwrap();
     let second = bench.claim_one(now).await;

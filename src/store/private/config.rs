@@ -54,7 +54,7 @@ pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString) -> Str
         format!("dir {}", quoted(folder)),
         // What was acknowledged is in the file; nothing is thrown away to make room.
         "appendonly yes".to_owned(),
-        "appendfsync everysec".to_owned(),
+        "appendfsync always".to_owned(),
         "save \"\"".to_owned(),
         "maxmemory-policy noeviction".to_owned(),
         "daemonize no".to_owned(),

@@ -32,6 +32,7 @@ struct State {
     dead: Vec<(Claim, String)>,
     delivered: Vec<Claim>,
     released: usize,
+    erased: usize,
     tokens: u64,
     sequence: u64,
 }
