@@ -90,3 +90,19 @@ impl Store {
         self.shared.durability.wait().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_must_have_stored_it() {
+        let node = |local: i64| Value::Array(vec![Value::Int(local), Value::Int(0)]);
+        let named = |local: i64| (Value::SimpleString("node".to_owned()), node(local));
+        assert!(stored(&node(1)));
+        assert!(!stored(&node(0)));
+        assert!(stored(&Value::Map(vec![named(1), named(1)])));
+        assert!(!stored(&Value::Map(vec![named(1), named(0)])));
+        assert!(!stored(&Value::Nil));
+    }
+}

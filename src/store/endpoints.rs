@@ -280,10 +280,12 @@ impl Store {
         let mut commands = Vec::new();
         for shard in Shard::all() {
             let mut dead = redis::cmd("DEL");
-            dead.arg(keys::dead(shard, id));
+            dead.arg(keys::dead(shard, id)).arg(keys::dead_about(shard, id)).arg(keys::replayed(shard, id));
+            let mut buried = redis::cmd("ZREM");
+            buried.arg(keys::buried(shard)).arg(id.to_string());
             let mut pause = redis::cmd("HDEL");
             pause.arg(keys::pauses(shard)).arg(id.to_string());
-            commands.extend([dead, pause]);
+            commands.extend([dead, buried, pause]);
         }
         self.ask_all(&commands).await?;
         Ok(())

@@ -40,6 +40,7 @@ pub(super) async fn check(connection: &Connection, target: &Target) -> Result<Fi
         check_node(&info, matches!(target, Target::Cluster { .. }), &mut fitness)?;
     }
     check_packing(connection, &mut fitness).await;
+    check_syncing(connection, &mut fitness).await;
     fitness.warnings.sort();
     fitness.warnings.dedup();
     Ok(fitness)
@@ -104,5 +105,19 @@ async fn check_packing(connection: &Connection, fitness: &mut Fitness) {
         {
             fitness.warnings.push(format!("{name} is below {least}: trackers take several times the memory they need"));
         }
+    }
+}
+
+/// While an earlier fsync is under way, `everysec` answers up to two seconds before it writes to the file: then even
+/// the death of the process alone loses what was answered. Where we cannot wait for the disk, only `always` helps.
+async fn check_syncing(connection: &Connection, fitness: &mut Fitness) {
+    let answer: Result<Vec<(String, String)>, _> =
+        redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection.clone()).await;
+    let always = answer.is_ok_and(|settings| settings.iter().all(|(_, value)| value == "always"));
+    if fitness.append_only && !fitness.can_wait_for_disk() && !always {
+        fitness.warnings.push(
+            "appendfsync is not always, and this version cannot tell when a write is on disk: while the disk is busy, the death of Redis loses up to two seconds of what was answered; set appendfsync always, or use 7.2 or newer"
+                .to_owned(),
+        );
     }
 }

@@ -92,6 +92,10 @@ async fn unfit_servers_are_refused() {
     for word in ["append-only", "maxmemory", "hash-max-listpack-value"] {
         assert!(warnings.contains(word), "{word} is missing in: {warnings}");
     }
+    let lazy = Ground::Single(RedisServer::start_with(&["--save", "", "--appendonly", "yes"]).await);
+    let store = lazy.store().await;
+    let told = store.fitness().warnings.iter().any(|warning| warning.contains("appendfsync"));
+    assert_eq!(told, !store.waits_for_disk());
 }
 
 /// A parcel half way through its life, as most are.

@@ -1,0 +1,28 @@
+# Two commands: `make demo` shows wismo at work, `make test` runs all tests. Both install what is missing.
+.POSIX:
+.PHONY: help demo test lint bench needs needs-test
+
+help:
+	@echo "make demo   build wismo and watch it track some forty simulated parcels (needs Redis)"
+	@echo "make test   build and run all tests (needs Redis, python3, node, php, systemd-analyze)"
+	@echo "make lint   format check, clippy without warnings, cargo deny where it is present"
+	@echo "make bench  measure; prints ratios against a baseline taken in the same run"
+
+demo: needs
+	cargo build --locked
+	./target/debug/wismo demo $(DEMO)
+
+test: needs needs-test
+	./scripts/test
+
+lint:
+	./scripts/lint
+
+bench: needs
+	cargo bench --locked
+
+needs:
+	@./scripts/install-needs redis
+
+needs-test:
+	@./scripts/install-needs tests

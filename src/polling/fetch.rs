@@ -1,0 +1,97 @@
+//! One exchange with a carrier: bounded in time and size, never redirected, never through a proxy of the environment.
+
+use std::error::Error as _;
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::{Client, Method, redirect};
+use secrecy::ExposeSecret;
+use thiserror::Error;
+
+use crate::carrier::{CallRequest, RawAnswer};
+
+/// Largest answer, after decompression.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Why no answer came.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection, or it broke.
+    #[error("the carrier could not be reached: {0}")]
+    Unreachable(String),
+    /// It took longer than the definition allows.
+    #[error("the carrier did not answer within {0:?}")]
+    Timeout(Duration),
+    /// More than 4 MiB.
+    #[error("the carrier's answer is larger than {MAX_BODY} bytes")]
+    TooLarge,
+    /// The definition made a request that is none.
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+}
+
+/// Makes ring the provider of TLS for the process. May be called any number of times.
+pub fn install_tls_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error says that another provider stands already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// The client for all carriers.
+pub fn client() -> Result<Client, Fault> {
+    install_tls_provider();
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .user_agent(concat!("wismo/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Fault::Request(error.to_string()))
+}
+
+/// Sends a call and reads its whole answer, within the call's deadline.
+pub async fn send(client: &Client, call: &CallRequest) -> Result<RawAnswer, Fault> {
+    match tokio::time::timeout(call.timeout, exchange(client, call)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Fault::Timeout(call.timeout)),
+    }
+}
+
+async fn exchange(client: &Client, call: &CallRequest) -> Result<RawAnswer, Fault> {
+    let method = Method::from_bytes(call.method.as_bytes()).map_err(|error| Fault::Request(error.to_string()))?;
+    let mut request = client.request(method, call.url.expose_secret());
+    for (name, value) in &call.headers {
+        request = request.header(name, value.expose_secret());
+    }
+    if let Some(body) = &call.body {
+        request = request.body(body.expose_secret().to_vec());
+    }
+    let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+    let status = response.status().as_u16();
+    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Fault::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(RawAnswer { status, headers, body, observed_at: crate::clock::now() })
+}
+
+/// The innermost cause, without the URL: it may hold a secret.
+fn unreachable(error: &reqwest::Error) -> Fault {
+    if error.is_builder() {
+        return Fault::Request("the URL or a header is malformed".to_owned());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let cause = if error.source().is_some() { cause.to_string() } else { "the connection failed".to_owned() };
+    Fault::Unreachable(cause)
+}

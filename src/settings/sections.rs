@@ -1,0 +1,330 @@
+//! Each section from its table, and the rules between sections.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::load::Sources;
+use super::reader::{Reader, text_of};
+use super::{
+    Account, AccountLimits, Delays, Log, LogFormat, Polling, Redis, Retention, Sandbox, Server, Settings, Shops, Webhook, Window, units,
+};
+use crate::model::{AccountName, Status};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything, or nothing when a key is wrong (the reader then holds why).
+pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings> {
+    let state_dir = root.text("state_dir").map(|given| state_dir(&given, sources));
+    let runtime_dir = root.text("runtime_dir").map(|given| match (given.as_str(), sources.variable("RUNTIME_DIRECTORY")) {
+        ("", Some(systemd)) => PathBuf::from(systemd),
+        ("", None) => state_dir.clone().unwrap_or_default().join("run"),
+        _ => PathBuf::from(given),
+    });
+    let master_key_file = root.given("master_key_file").map(PathBuf::from).or_else(|| {
+        let file = Path::new(sources.variable("CREDENTIALS_DIRECTORY")?).join("master-key");
+        file.exists().then_some(file)
+    });
+    let private = root.section("private_redis");
+    let private_redis_program = private.given("program").map(PathBuf::from);
+    private.finish();
+    let carriers = root.section("carriers");
+    let carriers_dir = carriers.given("dir").map(PathBuf::from);
+    carriers.finish();
+    let shutdown = root.section("shutdown");
+    let shutdown_deadline = shutdown.duration("deadline", MS * 100, HOUR);
+    shutdown.finish();
+    let (server, redis, polling, delays) = (server(root), redis(root), polling(root), delays(root));
+    let (webhook, retention, sandbox, log) = (webhook(root), retention(root), sandbox(root), log(root));
+    if let (Some(webhook), Some(retention)) = (&webhook, &retention) {
+        let span: Duration = webhook.retry.iter().sum();
+        if retention.changes < span + 7 * DAY {
+            root.section("retention").wrong(
+                "changes",
+                format!("{} hours is too short: webhook.retry takes {} hours in all, and 7 days more are kept for replay", retention.changes.as_secs() / 3600, span.as_secs() / 3600),
+            );
+        }
+    }
+    let accounts = accounts(root, sources);
+    Some(Settings {
+        state_dir: state_dir?,
+        runtime_dir: runtime_dir?,
+        master_key_file,
+        server: server?,
+        redis: redis?,
+        private_redis_program,
+        carriers_dir,
+        polling: polling?,
+        delays: delays?,
+        webhook: webhook?,
+        retention: retention?,
+        sandbox: sandbox?,
+        shutdown_deadline: shutdown_deadline?,
+        log: log?,
+        accounts: accounts?,
+    })
+}
+
+fn state_dir(given: &str, sources: &Sources) -> PathBuf {
+    if !given.is_empty() {
+        return PathBuf::from(given);
+    }
+    if let Some(systemd) = sources.variable("STATE_DIRECTORY") {
+        return PathBuf::from(systemd);
+    }
+    let home = sources.variable("HOME").unwrap_or("/var/lib");
+    sources.variable("XDG_STATE_HOME").map_or_else(|| Path::new(home).join(".local/state"), PathBuf::from).join("wismo")
+}
+
+fn server(root: &Reader<'_>) -> Option<Server> {
+    let s = root.section("server");
+    let listen = s.parsed("listen");
+    let request_timeout = s.duration("request_timeout", MS * 100, HOUR);
+    let max_body = s.number("max_body", 1024..=64 * 1024 * 1024);
+    s.finish();
+    Some(Server { listen: listen?, request_timeout: request_timeout?, max_body: usize::try_from(max_body?).ok()? })
+}
+
+fn redis(root: &Reader<'_>) -> Option<Redis> {
+    let s = root.section("redis");
+    let address = |text: &str| {
+        let known = ["redis://", "rediss://", "unix://", "redis+unix://", "valkey://"];
+        if known.iter().any(|start| text.starts_with(start)) {
+            Ok(SecretString::from(text))
+        } else {
+            Err("a Redis address starts with redis://, rediss:// or unix://".to_owned())
+        }
+    };
+    let url = s.given("url").and_then(|text| address(&text).map_err(|message| s.wrong("url", message)).ok());
+    let cluster = s.list("cluster", address);
+    if url.is_some() && cluster.as_ref().is_some_and(|nodes| !nodes.is_empty()) {
+        s.wrong("cluster", "give either url or cluster, not both");
+    }
+    let connect_timeout = s.duration("connect_timeout", MS * 10, MINUTE);
+    let response_timeout = s.duration("response_timeout", MS * 10, MINUTE);
+    s.finish();
+    Some(Redis { url, cluster: cluster?, connect_timeout: connect_timeout?, response_timeout: response_timeout? })
+}
+
+fn polling(root: &Reader<'_>) -> Option<Polling> {
+    let s = root.section("polling");
+    let lease = s.duration("lease", MS * 500, HOUR);
+    let concurrency = s.number("concurrency", 1..=10_000);
+    let tick = s.duration("tick", MS * 10, MINUTE);
+    let jitter = s.fraction("jitter", 0.0, 0.5);
+    let i = s.section("intervals");
+    let every = |name: &str| i.duration(name, MS * 50, 365 * DAY);
+    let polled = [
+        Status::Pending,
+        Status::InfoReceived,
+        Status::InTransit,
+        Status::OutForDelivery,
+        Status::AvailableForPickup,
+        Status::AttemptFailed,
+        Status::Exception,
+        Status::ReturnToSender,
+    ];
+    let intervals: BTreeMap<Status, Duration> = polled.into_iter().filter_map(|status| Some((status, every(status.name())?))).collect();
+    let (ended, ended_for) = (every("ended"), every("ended_for"));
+    let (delivered, delivered_for, retry) = (every("delivered"), every("delivered_for"), every("retry"));
+    i.finish();
+    s.finish();
+    Some(Polling {
+        lease: lease?,
+        concurrency: usize::try_from(concurrency?).ok()?,
+        tick: tick?,
+        jitter: jitter?,
+        intervals,
+        ended: ended?,
+        ended_for: ended_for?,
+        delivered: delivered?,
+        delivered_for: delivered_for?,
+        retry: retry?,
+    })
+}
+
+fn delays(root: &Reader<'_>) -> Option<Delays> {
+    let s = root.section("delays");
+    let days = |name| s.number(name, 1..=365).and_then(|days| u32::try_from(days).ok());
+    let (not_handed_over, stalled_domestic, stalled_international) =
+        (days("not_handed_over"), days("stalled_domestic"), days("stalled_international"));
+    let expire = s.duration("expire", MS * 100, 365 * DAY);
+    let day = s.duration("day", MS * 10, DAY);
+    s.finish();
+    Some(Delays {
+        not_handed_over: not_handed_over?,
+        stalled_domestic: stalled_domestic?,
+        stalled_international: stalled_international?,
+        expire: expire?,
+        day: day?,
+    })
+}
+
+fn webhook(root: &Reader<'_>) -> Option<Webhook> {
+    let s = root.section("webhook");
+    let allow_nets = s.list("allow_nets", |text| text.parse().map_err(|_| format!("{text:?} is no network: write 10.1.2.0/24 or 127.0.0.1/32")));
+    let extra_ports = s.list("extra_ports", |text| text.parse().map_err(|_| format!("{text:?} is no port")));
+    let timeout = s.duration("timeout", MS * 100, 5 * MINUTE);
+    let per_endpoint = s.number("per_endpoint", 1..=1000);
+    let concurrency = s.number("concurrency", 1..=10_000);
+    let retry = s.list("retry", units::duration);
+    if retry.as_ref().is_some_and(Vec::is_empty) {
+        s.wrong("retry", "one wait at least belongs here: the first is the wait before the first attempt");
+    }
+    let max_age = s.duration("max_age", SECOND, 365 * DAY);
+    s.finish();
+    Some(Webhook {
+        allow_nets: allow_nets?,
+        extra_ports: extra_ports?,
+        timeout: timeout?,
+        per_endpoint: usize::try_from(per_endpoint?).ok()?,
+        concurrency: usize::try_from(concurrency?).ok()?,
+        retry: retry?,
+        max_age: max_age?,
+    })
+}
+
+fn retention(root: &Reader<'_>) -> Option<Retention> {
+    let s = root.section("retention");
+    let long = |name| s.duration(name, MINUTE, 3650 * DAY);
+    let (changes, finished, dead) = (long("changes"), long("finished"), long("dead"));
+    s.finish();
+    Some(Retention { changes: changes?, finished: finished?, dead: dead? })
+}
+
+fn sandbox(root: &Reader<'_>) -> Option<Sandbox> {
+    let s = root.section("sandbox");
+    let enabled = s.flag("enabled");
+    let life = s.duration("life", SECOND, 30 * DAY);
+    s.finish();
+    Some(Sandbox { enabled: enabled?, life: life? })
+}
+
+fn log(root: &Reader<'_>) -> Option<Log> {
+    let s = root.section("log");
+    let format = s.text("format").and_then(|text| match text.as_str() {
+        "auto" => Some(LogFormat::Auto),
+        "human" => Some(LogFormat::Human),
+        "json" => Some(LogFormat::Json),
+        other => {
+            s.wrong("format", format!("{other:?} is none of auto, human, json"));
+            None
+        }
+    });
+    let filter = s.text("filter");
+    s.finish();
+    Some(Log { format: format?, filter: filter? })
+}
+
+fn accounts(root: &Reader<'_>, sources: &Sources) -> Option<BTreeMap<AccountName, Account>> {
+    let all = root.section("accounts");
+    let mut accounts = BTreeMap::new();
+    for name in all.names() {
+        let account = account(&all.section(&name), sources);
+        match (name.parse::<AccountName>(), account) {
+            (Ok(name), Some(account)) => {
+                accounts.insert(name, account);
+            }
+            (Err(error), _) => all.wrong(&name, error.to_string()),
+            (Ok(_), None) => {}
+        }
+    }
+    Some(accounts)
+}
+
+fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
+    let carrier = s.given("carrier");
+    if carrier.is_none() {
+        s.wrong("carrier", "missing: the code of the carrier, such as ups (`wismo carriers list`)");
+    }
+    let environment = s.given("environment").unwrap_or_else(|| "production".to_owned());
+    let base_url = s.given("base_url");
+    if base_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        s.wrong("base_url", "an address starts with https:// (or http:// for a stand-in)");
+    }
+    let language = s.given("language");
+    let shops = shops(s);
+    let c = s.section("credentials");
+    let credentials = c.names().into_iter().filter_map(|name| Some((name.clone(), credential(&c, &name, sources)?))).collect();
+    let l = s.section("limits");
+    let small = |name| l.number(name, 1..=1_000_000).and_then(|n| u32::try_from(n).ok());
+    let limits = AccountLimits {
+        per_second: small("per_second"),
+        concurrent: small("concurrent"),
+        numbers_per_call: small("numbers_per_call"),
+        windows: windows(&l),
+    };
+    l.finish();
+    s.finish();
+    Some(Account { carrier: carrier?, environment, base_url, language, credentials, limits, shops: shops? })
+}
+
+fn shops(s: &Reader<'_>) -> Option<Shops> {
+    match s.value("shops") {
+        None => {
+            s.wrong("shops", "missing: a list of shops that may use the account, or \"*\" for everybody");
+            None
+        }
+        Some(value) if text_of(value).is_ok_and(|text| text == "*") => Some(Shops::All),
+        Some(_) => s.list("shops", |text| text.parse().map_err(|error: crate::model::ids::IdError| error.to_string())).map(Shops::Only),
+    }
+}
+
+/// The text itself, or the content of a file or of a credential of the service manager.
+fn credential(c: &Reader<'_>, name: &str, sources: &Sources) -> Option<SecretString> {
+    if c.value(name).is_some_and(|value| text_of(value).is_ok()) {
+        return c.text(name).map(SecretString::from);
+    }
+    let from = c.section(name);
+    let path = match (from.given("file"), from.given("credential")) {
+        (Some(file), None) => PathBuf::from(file),
+        (None, Some(credential)) => match sources.variable("CREDENTIALS_DIRECTORY") {
+            Some(folder) => Path::new(folder).join(credential),
+            None => {
+                from.wrong("credential", "$CREDENTIALS_DIRECTORY is not set: start wismo by systemd with LoadCredential=, or use { file = \"...\" }");
+                return None;
+            }
+        },
+        _ => {
+            c.wrong(name, "write the secret's text, { file = \"/path\" } or { credential = \"name\" }");
+            return None;
+        }
+    };
+    from.finish();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())),
+        Err(error) => {
+            c.wrong(name, format!("{} cannot be read: {error}", path.display()));
+            None
+        }
+    }
+}
+
+fn windows(l: &Reader<'_>) -> Option<Vec<Window>> {
+    let value = l.value("windows")?;
+    let config::ValueKind::Array(items) = &value.kind else {
+        l.wrong("windows", "a list belongs here, such as [{ calls = 1000, per = \"1d\" }]");
+        return None;
+    };
+    let read = |item: &config::Value| {
+        let w = l.item(item, "windows");
+        let calls = w.number("calls", 1..=u64::from(u32::MAX)).and_then(|n| u32::try_from(n).ok());
+        let per = w.duration("per", MS * 100, 366 * DAY);
+        let reset = w.given("reset");
+        if reset.as_ref().is_some_and(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+            w.wrong("reset", "no such zone: write an IANA name such as Europe/Paris or UTC");
+        }
+        if calls.is_none() || per.is_none() {
+            l.wrong("windows", "each window needs calls and per");
+        }
+        w.finish();
+        Some(Window { calls: calls?, per: per?, reset })
+    };
+    items.iter().map(read).collect()
+}

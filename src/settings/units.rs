@@ -1,0 +1,68 @@
+//! Units as people write them in a configuration.
+
+use std::time::Duration;
+
+/// Reads `500ms`, `15s`, `10m`, `2h`, `14d`.
+///
+/// # Errors
+/// A sentence that says what would be right.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is no duration: write a whole number and a unit, such as 500ms, 15s, 10m, 2h or 14d");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+    let number: u64 = text[..digits].parse().map_err(|_| bad())?;
+    let millis = match text[digits..].trim() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(bad)
+}
+
+/// The known word nearest to `given`, when it is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (distance(given, word), word))
+        .filter(|(distance, word)| *distance <= word.len().max(given.len()) / 3 + 1)
+        .min()
+        .map(|(_, word)| word)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("14d").unwrap(), Duration::from_secs(14 * 86_400));
+        assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
+        for bad in ["", "5", "s", "-1s", "1.5h", "99999999999999999999d", "3 weeks"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        assert_eq!(nearest("timout", ["timeout", "retry"]), Some("timeout"));
+        assert_eq!(nearest("zzzzzz", ["timeout", "retry"]), None);
+    }
+}
