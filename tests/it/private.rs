@@ -267,7 +267,7 @@ async fn a_killed_server_comes_back_with_everything() {
     let mut generation = server.generation();
     let cancel = CancellationToken::new();
     let scenario = async {
-        for round in 1..=3_u64 {
+        for round in 1..=5_u64 {
             let mut connection = raw(&server.target()).await;
             let writer = tokio::spawn(async move {
                 let mut acknowledged = 0;
@@ -276,7 +276,9 @@ async fn a_killed_server_comes_back_with_everything() {
                 }
                 acknowledged
             });
-            sleep(Duration::from_millis(100)).await;
+            // Within the moment after a full second, when a server that syncs every second holds writes back.
+            let now = u64::try_from(wismo::clock::now().as_millisecond()).unwrap();
+            sleep(Duration::from_millis(1000 - now % 1000 + 15 * round)).await;
             kill(server.pid().await.unwrap());
             let acknowledged = timeout(Duration::from_secs(10), writer).await.unwrap().unwrap();
             timeout(Duration::from_secs(20), generation.wait_for(|n| *n == round + 1)).await.unwrap().unwrap();

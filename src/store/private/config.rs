@@ -42,7 +42,11 @@ const READABLE: [&str; 26] = [
 ];
 
 /// The whole configuration file. Holds the password's hash, never the password.
-pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString) -> String {
+///
+/// On `appendfsync`: `everysec` sounds harmless, but while its fsync runs the server holds writes back for up to two
+/// seconds and acknowledges them all the same; killed in that moment (measured: 5 of 25 kills within 100 ms of a full
+/// second) it loses them. `always` lost nothing.
+pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString, sync_always: bool) -> String {
     let mut text = String::new();
     let hash = HEXLOWER.encode(&Sha256::digest(password.expose_secret().as_bytes()));
     let readable = READABLE.map(|pattern| format!("%R~{pattern}")).join(" ");
@@ -54,7 +58,7 @@ pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString) -> Str
         format!("dir {}", quoted(folder)),
         // What was acknowledged is in the file; nothing is thrown away to make room.
         "appendonly yes".to_owned(),
-        "appendfsync always".to_owned(),
+        format!("appendfsync {}", if sync_always { "always" } else { "everysec" }),
         "save \"\"".to_owned(),
         "maxmemory-policy noeviction".to_owned(),
         "daemonize no".to_owned(),

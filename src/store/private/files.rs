@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use secrecy::SecretString;
@@ -28,7 +29,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Takes the folder, or says who has it.
-    pub(super) fn open(state: &Path, runtime: Option<&Path>) -> Result<Self, StoreError> {
+    pub(super) async fn open(state: &Path, runtime: Option<&Path>) -> Result<Self, StoreError> {
         let data = state.join("redis");
         make_folder(&data, 0o700)?;
         let data = data.canonicalize().map_err(|error| problem("find", &data, &error))?;
@@ -49,7 +50,7 @@ impl Folder {
                 socket.display()
             )));
         }
-        let daemon = lock_for_daemon(&data)?;
+        let daemon = lock_for_daemon(&data).await?;
         Ok(Self { data, socket, _daemon: daemon })
     }
 
@@ -145,10 +146,19 @@ impl Folder {
     }
 }
 
-fn lock_for_daemon(data: &Path) -> Result<File, StoreError> {
+async fn lock_for_daemon(data: &Path) -> Result<File, StoreError> {
     let path = data.join("daemon.lock");
     let mut file = open_private(&path).map_err(|error| problem("open", &path, &error))?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    // A daemon that ends in this moment, or a child of it between fork and exec, may hold it a little longer.
+    for _ in 0..10 {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();

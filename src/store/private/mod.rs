@@ -36,6 +36,9 @@ pub struct PrivateOptions {
     pub runtime_dir: Option<PathBuf>,
     /// The server's program, where it is not to be searched for.
     pub program: Option<PathBuf>,
+    /// Whether every write is on disk before it is acknowledged. Without, writes are quicker, and a server that is
+    /// killed or a machine that fails may lose those of the last two seconds, although they were acknowledged.
+    pub sync_always: bool,
     /// How long a server may take until it answers at all; loading its data is not counted.
     pub start_timeout: Duration,
     /// How long a server may take to write everything and end, before it is told more firmly.
@@ -50,6 +53,7 @@ impl PrivateOptions {
             state_dir: state_dir.into(),
             runtime_dir: None,
             program: None,
+            sync_always: true,
             start_timeout: Duration::from_secs(15),
             stop_timeout: Duration::from_secs(15),
         }
@@ -73,10 +77,15 @@ struct Running {
 
 /// Starts the private server, or adopts the one that a killed daemon left.
 pub async fn start(options: PrivateOptions) -> Result<PrivateServer, StoreError> {
-    let folder = Folder::open(&options.state_dir, options.runtime_dir.as_deref())?;
+    let folder = Folder::open(&options.state_dir, options.runtime_dir.as_deref()).await?;
     let password = folder.password()?;
-    let way =
-        Way { socket: folder.socket(), password, folder: folder.data().to_owned(), patience: options.start_timeout };
+    let way = Way {
+        socket: folder.socket(),
+        password,
+        folder: folder.data().to_owned(),
+        patience: options.start_timeout,
+        sync_always: options.sync_always,
+    };
     let process = match folder.try_server_lock()? {
         Some(lock) => process::spawn(&folder, &way, options.program.as_deref(), lock).await?,
         None => adopt_or_spawn(&folder, &way, options.program.as_deref()).await?,

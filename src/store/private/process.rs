@@ -35,6 +35,8 @@ pub(super) struct Way {
     pub(super) folder: PathBuf,
     /// How long it may take to answer at all.
     pub(super) patience: Duration,
+    /// Whether every write is on disk before it is acknowledged.
+    pub(super) sync_always: bool,
 }
 
 /// A server that runs, ours by birth or by adoption.
@@ -54,7 +56,8 @@ pub(super) async fn spawn(
         Some(program) => program.to_owned(),
         None => search().ok_or_else(|| StoreError::Private(MISSING.to_owned()))?,
     };
-    let configuration = folder.write("redis.conf", &config::text(folder.data(), &way.socket, &way.password))?;
+    let configuration =
+        folder.write("redis.conf", &config::text(folder.data(), &way.socket, &way.password, way.sync_always))?;
     // We hold both locks: whatever lies there is the socket of a server that is gone.
     match std::fs::remove_file(&way.socket) {
         Ok(()) => {}
