@@ -130,9 +130,9 @@ impl Window {
     fn into_window(&self, clock: SimClock, zone: &str, moment: Moment) -> jiff::SignedDuration {
         let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
         let local = clock.wall(moment).to_zoned(zone);
-        let since_midnight = local.start_of_day().map_or(jiff::SignedDuration::ZERO, |midnight| {
-            local.timestamp().duration_since(midnight.timestamp())
-        });
+        let since_midnight = local
+            .start_of_day()
+            .map_or(jiff::SignedDuration::ZERO, |midnight| local.timestamp().duration_since(midnight.timestamp()));
         let span = i64::try_from(self.span.as_micros()).unwrap_or(i64::MAX).max(1);
         let micros = i64::try_from(since_midnight.as_micros()).unwrap_or(0);
         jiff::SignedDuration::from_micros(micros % span)
@@ -188,7 +188,8 @@ fn crowds(account: &str, calls: &[&Call], most: u32) -> Vec<Breach> {
 
 fn overfull(account: &str, calls: &[&Call], most: u32) -> Vec<Breach> {
     let full = calls.iter().filter(|call| call.numbers.len() > most as usize);
-    full.map(|call| Breach { account: account.to_owned(), at: call.arrived, rule: format!("{most} numbers a call") }).collect()
+    full.map(|call| Breach { account: account.to_owned(), at: call.arrived, rule: format!("{most} numbers a call") })
+        .collect()
 }
 
 /// One call that the quota does not allow.
@@ -210,7 +211,17 @@ mod tests {
         let arrived = Moment(at_ms * 1000);
         let ended = Some(Moment((at_ms + lasts_ms) * 1000));
         let (account, numbers) = ("a".to_owned(), vec!["1".to_owned()]);
-        Call { id: 0, account, kind: CallKind::Track, arrived, ended, ending: Ending::Answered, status: 200, numbers, news: 0 }
+        Call {
+            id: 0,
+            account,
+            kind: CallKind::Track,
+            arrived,
+            ended,
+            ending: Ending::Answered,
+            status: 200,
+            numbers,
+            news: 0,
+        }
     }
 
     #[tokio::test]

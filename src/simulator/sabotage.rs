@@ -163,14 +163,18 @@ fn knock(stand_in: &StandIn) -> String {
         "laposte" => format!(
             "GET /suivi/v2/idships/6A00000000000 HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\nx-okapi-key: {key}\r\nconnection: close\r\n\r\n"
         ),
-        "ups" => format!("GET /api/track/v1/details/1Z0000000000000000 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+        "ups" => format!(
+            "GET /api/track/v1/details/1Z0000000000000000 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        ),
         "fedex" => format!(
             "POST /track/v1/trackingnumbers HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
         ),
         "mondialrelay" => {
             let body = mondialrelay::knock();
             let length = body.len();
-            format!("POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+            format!(
+                "POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
         }
         _ => format!("GET /v1/parcels?number=SANDBOX-UNKNOWN HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
     }

@@ -38,7 +38,9 @@ impl StoreError {
         match self {
             Self::Redis(error) => !matches!(
                 error.kind(),
-                redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig | redis::ErrorKind::UnexpectedReturnType
+                redis::ErrorKind::AuthenticationFailed
+                    | redis::ErrorKind::InvalidClientConfig
+                    | redis::ErrorKind::UnexpectedReturnType
             ),
             _ => false,
         }

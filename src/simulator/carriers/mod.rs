@@ -108,7 +108,8 @@ impl Reply {
     }
 
     pub fn html(status: u16, title: &str) -> Self {
-        let body = format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        let body =
+            format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         Self::new(status, "text/html; charset=utf-8", body)
     }
 
@@ -201,7 +202,9 @@ impl Desk {
     /// The reply that a fault leaves, or the end of the connection.
     async fn struck(&self, fault: Fault, knife: &Knife, answer: impl FnOnce() -> Reply) -> Result<Reply, Response> {
         Ok(match fault {
-            Fault::Throttle(Some(wait)) => self.tongue.throttled().with("retry-after", wait.as_secs().max(1).to_string()),
+            Fault::Throttle(Some(wait)) => {
+                self.tongue.throttled().with("retry-after", wait.as_secs().max(1).to_string())
+            }
             Fault::Throttle(None) => self.tongue.throttled(),
             Fault::Status(status) => self.tongue.broken(status),
             Fault::Slow(wait) => {
@@ -272,3 +275,6 @@ pub(super) fn text(body: &Bytes) -> String {
 pub(super) fn bearer(headers: &HeaderMap) -> &str {
     header(headers, "authorization").strip_prefix("Bearer ").unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
