@@ -1,6 +1,7 @@
 //! The script of the demonstration: some forty parcels of four carriers, what becomes of each, what goes wrong at the
 //! carriers meanwhile, and how a webhook is told in one line. Starting a daemon on it is the command line's part.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -201,10 +202,10 @@ impl Narrator {
             line.push_str(problem);
         }
         if let Some(text) = arrival.events.last().and_then(|event| event.text.as_deref()) {
-            line.push_str(&format!("  '{text}'"));
+            let _ = write!(line, "  '{text}'");
         }
         if let Some(lag) = self.lag(arrival) {
-            line.push_str(&format!("  ({:.1} s after the scan)", lag.as_secs_f64()));
+            let _ = write!(line, "  ({:.1} s after the scan)", lag.as_secs_f64());
         }
         line
     }

@@ -266,8 +266,8 @@ impl Teller {
                 };
                 let withdrawn = withdrawn.map(|gone| start.plus(share(span, gone)));
                 let visible = start.plus(share(span, at));
-                let scan = self.scan(network, index, step, visible, place)?;
-                Some(Scan { withdrawn, estimate: (step == Step::Accepted).then_some(estimate), ..scan })
+                let plain = self.scan(network, index, step, visible, place)?;
+                Some(Scan { withdrawn, estimate: (step == Step::Accepted).then_some(estimate), ..plain })
             })
             .collect();
         part_times(&mut scans);

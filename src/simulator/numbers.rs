@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn check_digits_agree_with_numbers_that_exist() {
-        assert_eq!(ups_check("12345E020527168"), 8);
+        assert_eq!(ups_check("5R8939035756712"), 7);
+        assert_eq!(ups_check("879E93034683444"), 0);
         assert_eq!(postal_check("47312482"), 9); // RR473124829GB, the example of the S10 standard
         assert_eq!(fedex_check("77123456789"), {
             let digits = [7, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9];

@@ -192,7 +192,6 @@ impl Proxy {
     ) -> Option<usize> {
         loop {
             match self.shared.weather() {
-                Weather::Fair => return Some(count),
                 Weather::Slow(wait) => {
                     tokio::time::sleep(wait).await;
                     return Some(count);
@@ -202,7 +201,7 @@ impl Proxy {
                     return Some(left.min(count)).filter(|left| *left > 0);
                 }
                 Weather::CutBeforeReply if replies => return None,
-                Weather::CutAfter(_) | Weather::CutBeforeReply => return Some(count),
+                Weather::Fair | Weather::CutAfter(_) | Weather::CutBeforeReply => return Some(count),
                 Weather::Refuse => return None,
                 // Held until the weather changes; the bytes already read pass then.
                 Weather::BlackHole => changed.changed().await.ok()?,

@@ -112,7 +112,7 @@ impl Window {
     fn opened(&self, clock: SimClock, now: Moment) -> Moment {
         match &self.calendar {
             None => now.minus(self.span.saturating_sub(Duration::from_micros(1))),
-            Some(zone) => now.minus(Duration::try_from(self.into_window(clock, zone, now)).unwrap_or_default()),
+            Some(zone) => now.minus(Duration::try_from(self.since_opening(clock, zone, now)).unwrap_or_default()),
         }
     }
 
@@ -120,14 +120,14 @@ impl Window {
         match &self.calendar {
             None => oldest.plus(self.span).since(now),
             Some(zone) => {
-                let gone = Duration::try_from(self.into_window(clock, zone, now)).unwrap_or_default();
+                let gone = Duration::try_from(self.since_opening(clock, zone, now)).unwrap_or_default();
                 self.span.saturating_sub(gone)
             }
         }
     }
 
     /// How far `moment` is into its calendar window.
-    fn into_window(&self, clock: SimClock, zone: &str, moment: Moment) -> jiff::SignedDuration {
+    fn since_opening(&self, clock: SimClock, zone: &str, moment: Moment) -> jiff::SignedDuration {
         let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
         let local = clock.wall(moment).to_zoned(zone);
         let since_midnight = local
@@ -145,26 +145,20 @@ impl Window {
         };
         let breach = |call: &&Call| Breach { account: account.to_owned(), at: call.arrived, rule: rule.clone() };
         let most = self.calls as usize;
-        match &self.calendar {
-            // The call that makes it one too many is less than a window after the one `most` before it: that holds
-            // for some window, wherever it begins, if and only if it holds for one that begins at a call.
-            None => calls
-                .iter()
-                .enumerate()
-                .skip(most)
-                .filter(|(index, call)| call.arrived.since(calls[index - most].arrived) < self.span)
-                .map(|(_, call)| breach(call))
-                .collect(),
-            Some(_) => {
-                let mut counts: HashMap<Moment, usize> = HashMap::new();
-                let over = calls.iter().filter(|call| {
-                    let count = counts.entry(self.opened(clock, call.arrived)).or_default();
-                    *count += 1;
-                    *count > most
-                });
-                over.map(breach).collect()
-            }
+        if self.calendar.is_some() {
+            let mut counts: HashMap<Moment, usize> = HashMap::new();
+            let over = calls.iter().filter(|call| {
+                let count = counts.entry(self.opened(clock, call.arrived)).or_default();
+                *count += 1;
+                *count > most
+            });
+            return over.map(breach).collect();
         }
+        // The call that makes it one too many is less than a window after the one `most` before it: that holds for some
+        // window, wherever it begins, if and only if it holds for one that begins at a call.
+        let places = calls.iter().enumerate().skip(most);
+        let over = places.filter(|(index, call)| call.arrived.since(calls[index - most].arrived) < self.span);
+        over.map(|(_, call)| breach(call)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A bare HTTP client for this room's own tests: what is sent is seen in full.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) async fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], b
     let mut request =
         format!("{line} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(request, "{name}: {value}\r\n");
     }
     request.push_str("\r\n");
     request.push_str(body);

@@ -171,7 +171,7 @@ fn answer(world: &World, numbers: &[String], detailed: bool, transaction: &str) 
         let text = "TRACKING.DATA.NOTFOUND -  Tracking data unavailable";
         let listed =
             json!([{ "code": "TRACKING.DATA.NOTFOUND", "message": "Tracking data unavailable", "alertType": "NOTE" }]);
-        body["output"]["alerts"] = if numbers.len() % 2 == 0 { text.into() } else { listed };
+        body["output"]["alerts"] = if numbers.len().is_multiple_of(2) { text.into() } else { listed };
     }
     Reply::json(200, &body).showing(shown)
 }

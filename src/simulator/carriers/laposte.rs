@@ -133,12 +133,12 @@ fn shipment(number: &str, view: &View) -> Value {
         .rev()
         .map(|scan| json!({ "code": scan.code.main, "label": scan.text, "date": time(scan) }))
         .collect();
-    let over = |scan: &&Scan| matches!(scan.step, Step::Delivered | Step::Collected | Step::ReturnedToSender);
+    let over = |scan: &Scan| matches!(scan.step, Step::Delivered | Step::Collected | Step::ReturnedToSender);
     let mut shipment = json!({
         "idShip": number,
         "holder": 4,
         "product": "colissimo",
-        "isFinal": view.newest().filter(over).is_some(),
+        "isFinal": view.newest().is_some_and(over),
         "timeline": timeline(view),
         "event": events,
         "contextData": {

@@ -18,7 +18,7 @@ use super::faults::{Fault, Faults};
 use super::ledger::{CallKind, Ledger, OpenCall, Shown};
 use super::net::{self, Knife};
 use super::quota::Quota;
-use super::world::World;
+use super::world::{Network, World};
 
 pub mod fedex;
 pub mod laposte;
@@ -85,6 +85,21 @@ impl StandIn {
         if let Some(tokens) = &self.tokens {
             tokens.revoke();
         }
+    }
+}
+
+/// Starts the stand-in of one of the four real carriers.
+pub async fn start(
+    network: Network,
+    world: Arc<World>,
+    options: Options,
+    stop: CancellationToken,
+) -> io::Result<StandIn> {
+    match network {
+        Network::LaPoste => laposte::start(world, options, stop).await,
+        Network::FedEx => fedex::start(world, options, stop).await,
+        Network::Ups => ups::start(world, options, stop).await,
+        Network::MondialRelay => mondialrelay::start(world, options, stop).await,
     }
 }
 

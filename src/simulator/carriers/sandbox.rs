@@ -23,6 +23,7 @@ use crate::simulator::time::{Moment, SimClock};
 use crate::simulator::world::World;
 
 pub mod stories;
+mod wording;
 
 const MOST_NUMBERS: usize = 20;
 /// Lives remembered; beyond it the one that began first starts anew when it is asked again.

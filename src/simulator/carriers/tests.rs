@@ -14,7 +14,7 @@ use crate::simulator::ledger::Ending;
 use crate::simulator::lives::{Story, Teller};
 use crate::simulator::testing::{Got, send};
 use crate::simulator::time::{Moment, SimClock};
-use crate::simulator::world::{Network, Step};
+use crate::simulator::world::Step;
 
 /// A world with one parcel whose life is over, and the end of the stand-in when it is dropped.
 struct Stage {
@@ -69,7 +69,7 @@ async fn laposte_gives_an_object_for_one_number_and_a_mixed_list_for_several() {
     assert_eq!((unknown.status, &unknown.json()["returnCode"]), (404, &json!(104)));
     let malformed = ask_laposte(&stand_in, "abc", laposte::KEY).await.unwrap();
     assert_eq!((malformed.status, &malformed.json()["returnCode"]), (400, &json!(400)));
-    let eleven = vec!["6A99999999991"; 11].join(",");
+    let eleven = ["6A99999999991"; 11].join(",");
     assert_eq!(ask_laposte(&stand_in, &eleven, laposte::KEY).await.unwrap().status, 400);
     let stranger = ask_laposte(&stand_in, &stage.number, "nobody").await.unwrap();
     assert_eq!((stranger.status, &stranger.json()["code"]), (401, &json!("UNAUTHORIZED")));
@@ -185,8 +185,8 @@ async fn ups_wants_a_token_and_writes_every_number_as_a_text() {
         "{first}"
     );
 
-    let stale = ask_ups(&stand_in, &stage.number, "stale").await;
-    assert_eq!((stale.status, &stale.json()["response"]["errors"][0]["code"]), (401, &json!("250002")));
+    let refused = ask_ups(&stand_in, &stage.number, "stale").await;
+    assert_eq!((refused.status, &refused.json()["response"]["errors"][0]["code"]), (401, &json!("250002")));
     let malformed = ask_ups(&stand_in, "1Z", &token).await;
     assert_eq!((malformed.status, &malformed.json()["response"]["errors"][0]["code"]), (400, &json!("TV1002")));
     let mut unknown: Vec<_> = Vec::new();
@@ -272,8 +272,8 @@ async fn fedex_takes_thirty_numbers_and_answers_in_its_own_order() {
     );
     assert_eq!(ask_fedex(&stand_in, &all[..30], &token).await.status, 200);
     assert_eq!(ask_fedex(&stand_in, &[], &token).await.json()["errors"][0]["code"], "TRACKING.TRACKINGNUMBER.EMPTY");
-    let stale = ask_fedex(&stand_in, &all[..1], "stale").await;
-    assert_eq!((stale.status, &stale.json()["errors"][0]["code"]), (401, &json!("NOT.AUTHORIZED.ERROR")));
+    let refused = ask_fedex(&stand_in, &all[..1], "stale").await;
+    assert_eq!((refused.status, &refused.json()["errors"][0]["code"]), (401, &json!("NOT.AUTHORIZED.ERROR")));
     let lost = send(stand_in.address, "GET /track/v2/nowhere", &[], "").await.unwrap();
     assert_eq!((lost.status, &lost.json()["errors"][0]["code"]), (404, &json!("NOT.FOUND.ERROR")));
     stand_in.faults.set(Fault::Throttle(None), Lasting::Calls(1));
@@ -359,8 +359,8 @@ async fn the_sandbox_speaks_its_published_protocol() {
         (ask("").await.status, ask("?number=").await.json()["error"]["code"].clone()),
         (400, json!("no_number"))
     );
-    let many: String = (0..21).map(|n| format!("&number=SANDBOX-LOST-{n}")).collect();
-    assert_eq!(ask(&format!("?{}", &many[1..])).await.json()["error"]["code"], "too_many_numbers");
+    let many: Vec<_> = (0..21).map(|n| format!("number=SANDBOX-LOST-{n}")).collect();
+    assert_eq!(ask(&format!("?{}", many.join("&"))).await.json()["error"]["code"], "too_many_numbers");
     let nowhere = send(stand_in.address, "GET /v2/x", &[], "").await.unwrap();
     assert_eq!((nowhere.status, &nowhere.json()["error"]["code"]), (404, &json!("no_such_path")));
     stop.cancel();
