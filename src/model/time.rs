@@ -153,9 +153,7 @@ mod offset_text {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Offset>, D::Error> {
-        Option::<String>::deserialize(d)?
-            .map(|text| super::parse_offset(&text).map_err(serde::de::Error::custom))
-            .transpose()
+        Option::<String>::deserialize(d)?.map(|text| super::parse_offset(&text).map_err(serde::de::Error::custom)).transpose()
     }
 }
 
@@ -310,13 +308,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_written_as_it_was_given() {
-        for text in [
-            "2026-11-25",
-            "2026-11-25T14:29:00",
-            "2026-11-25T14:29:00+01:00",
-            "2026-11-25T14:29:00-05:30",
-            "2026-11-25T14:29:00Z",
-        ] {
+        for text in ["2026-11-25", "2026-11-25T14:29:00", "2026-11-25T14:29:00+01:00", "2026-11-25T14:29:00-05:30", "2026-11-25T14:29:00Z"] {
             assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
         }
         for text in ["", "2026-13-01", "2026-11-25T", "2026-11-25T10:00+99", "tomorrow"] {
@@ -334,8 +326,7 @@ mod tests {
 
     #[test]
     fn a_guessed_time_is_not_compared_with_a_known_one() {
-        let known =
-            EventTime { utc: Some(from_millis(0)), local: "1970-01-01T00:00:00".parse().ok(), ..EventTime::default() };
+        let known = EventTime { utc: Some(from_millis(0)), local: "1970-01-01T00:00:00".parse().ok(), ..EventTime::default() };
         let guessed = EventTime { local: "1980-01-01T00:00:00".parse().ok(), ..EventTime::default() };
         assert_eq!(known.certain_cmp(&guessed), None);
     }

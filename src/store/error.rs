@@ -38,9 +38,7 @@ impl StoreError {
         match self {
             Self::Redis(error) => !matches!(
                 error.kind(),
-                redis::ErrorKind::AuthenticationFailed
-                    | redis::ErrorKind::InvalidClientConfig
-                    | redis::ErrorKind::UnexpectedReturnType
+                redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig | redis::ErrorKind::UnexpectedReturnType
             ),
             _ => false,
         }

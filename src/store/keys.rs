@@ -8,10 +8,14 @@ use crate::model::{AccountName, EndpointId, Shard, ShopId, Status, TrackerId};
 
 /// Hash tag of each shard. CRC16 of it modulo 16384 is near 256 i + 128 (a test computes it).
 const TAGS: [&str; 64] = [
-    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6", "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
-    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a", "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
-    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0", "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
-    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0", "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
+    "464", "65b", "4b0", "6af", "574", "74b", "5c0", "ef6",
+    "96a", "f12", "9be", "fe6", "87a", "56b", "8ce", "5bf",
+    "5a3", "7be", "557", "76a", "ffc", "6ce", "447", "67a",
+    "8af", "91", "85b", "28a", "ddc", "4ae", "94b", "39a",
+    "712", "52d", "7e6", "b37", "602", "43d", "6d6", "fa0",
+    "532", "d49", "781", "eb0", "f4b", "931", "4f6", "8e8",
+    "7d8", "4ec", "621", "f77", "6e8", "5dc", "731", "be0",
+    "fbe", "da3", "f6a", "912", "5e5", "8d6", "511", "802",
 ];
 
 /// The hash tag of a shard, without braces.
