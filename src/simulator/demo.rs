@@ -1,6 +1,7 @@
 //! The script of the demonstration: some forty parcels of four carriers, what becomes of each, what goes wrong at the
 //! carriers meanwhile, and how a webhook is told in one line. Starting a daemon on it is the command line's part.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -118,7 +119,9 @@ pub fn quota(network: Network) -> Quota {
     let second = Duration::from_secs(1);
     match network {
         Network::LaPoste => Quota::rolling(10, second).and_numbers(10),
-        Network::FedEx => Quota::rolling(1_400, second * 10).and_calendar(100_000, second * 86_400, "UTC").and_numbers(30),
+        Network::FedEx => {
+            Quota::rolling(1_400, second * 10).and_calendar(100_000, second * 86_400, "UTC").and_numbers(30)
+        }
         Network::Ups | Network::MondialRelay => Quota::rolling(5, second).and_numbers(1),
     }
 }
@@ -134,7 +137,8 @@ pub fn script(clock: SimClock, start: Moment, length: Duration, seed: u64) -> Sc
     for round in 0..longest {
         for network in Network::ALL {
             let Some(&story) = stories(network).get(round) else { continue };
-            let begins = start.plus(share(length, 0.2).mul_f64(f64::from(u32::try_from(cast.len()).unwrap_or(0)) / 40.0));
+            let begins =
+                start.plus(share(length, 0.2).mul_f64(f64::from(u32::try_from(cast.len()).unwrap_or(0)) / 40.0));
             let parcel = teller.parcel(network, story, begins, life);
             let promise = story.promise().map(|due| clock.wall(begins.plus(share(life, due))));
             cast.push(Cast { parcel, story, promise, order: format!("{}", 1001 + cast.len()) });
@@ -161,7 +165,8 @@ pub fn script(clock: SimClock, start: Moment, length: Duration, seed: u64) -> Sc
 }
 
 impl Script {
-    /// Puts a carrier's parcels into its stand-in's world, plans its bad moments, and notes that the shop waits.
+    /// Puts a carrier's parcels into its stand-in's world and plans its bad moments. Whoever registers a parcel notes that
+    /// by [`Ledger::await_number`](super::ledger::Ledger::await_number).
     pub fn stage(&self, network: Network, stand_in: &StandIn) {
         for cast in self.cast.iter().filter(|cast| cast.parcel.network == network) {
             stand_in.world.add(cast.parcel.clone());
@@ -197,10 +202,10 @@ impl Narrator {
             line.push_str(problem);
         }
         if let Some(text) = arrival.events.last().and_then(|event| event.text.as_deref()) {
-            line.push_str(&format!("  '{text}'"));
+            let _ = write!(line, "  '{text}'");
         }
         if let Some(lag) = self.lag(arrival) {
-            line.push_str(&format!("  ({:.1} s after the scan)", lag.as_secs_f64()));
+            let _ = write!(line, "  ({:.1} s after the scan)", lag.as_secs_f64());
         }
         line
     }
@@ -261,7 +266,8 @@ mod tests {
         let clock = SimClock::start();
         let script = script(clock, Moment::seconds(1), Duration::from_secs(30), 1);
         assert_eq!(script.cast.len(), 40);
-        let missing: Vec<_> = Story::ALL.iter().filter(|story| !script.cast.iter().any(|cast| cast.story == **story)).collect();
+        let missing: Vec<_> =
+            Story::ALL.iter().filter(|story| !script.cast.iter().any(|cast| cast.story == **story)).collect();
         assert!(missing.is_empty(), "{missing:?}");
         let numbers: std::collections::HashSet<_> = script.cast.iter().map(|cast| &cast.parcel.number).collect();
         assert_eq!(numbers.len(), 40, "all numbers differ");

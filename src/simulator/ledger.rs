@@ -217,7 +217,8 @@ impl Ledger {
     /// The scan of a number whose time was written like this, if one was told.
     pub fn find(&self, number: &str, raw_time: &str, words: &str) -> Option<Told> {
         let pages = self.pages();
-        let mut of_time = pages.scans.iter().filter(|told| told.number == number && told.trace.has_time(raw_time)).peekable();
+        let mut of_time =
+            pages.scans.iter().filter(|told| told.number == number && told.trace.has_time(raw_time)).peekable();
         let first = of_time.peek().copied();
         of_time.find(|told| told.trace.text == words).or(first).cloned()
     }

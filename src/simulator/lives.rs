@@ -90,8 +90,8 @@ impl Story {
     fn beats(self) -> Vec<Beat> {
         use Spot::{Destination, Hub, Origin};
         use Step::{
-            Accepted, Arrived, AtDepot, AtPickup, Attempt, Collected, CustomsHeld, CustomsIn, CustomsOut, Damaged, Delay,
-            Delivered, Departed, Label, Lost, OutForDelivery, ReturnMoving, ReturnStarted, ReturnedToSender,
+            Accepted, Arrived, AtDepot, AtPickup, Attempt, Collected, CustomsHeld, CustomsIn, CustomsOut, Damaged,
+            Delay, Delivered, Departed, Label, Lost, OutForDelivery, ReturnMoving, ReturnStarted, ReturnedToSender,
         };
         let label = (Label, 0.0, Origin, None);
         let way = |accepted: f64, departed: f64| {
@@ -104,14 +104,26 @@ impl Story {
         match self {
             Self::Normal => then(
                 way(0.12, 0.3),
-                &[(Arrived, 0.45, Hub), (AtDepot, 0.65, Destination), (OutForDelivery, 0.8, Destination), (Delivered, 1.0, Destination)],
+                &[
+                    (Arrived, 0.45, Hub),
+                    (AtDepot, 0.65, Destination),
+                    (OutForDelivery, 0.8, Destination),
+                    (Delivered, 1.0, Destination),
+                ],
             ),
             Self::LateThenClear => then(
                 way(0.1, 0.2),
-                &[(Arrived, 0.35, Hub), (AtDepot, 0.6, Destination), (OutForDelivery, 0.9, Destination), (Delivered, 1.0, Destination)],
+                &[
+                    (Arrived, 0.35, Hub),
+                    (AtDepot, 0.6, Destination),
+                    (OutForDelivery, 0.9, Destination),
+                    (Delivered, 1.0, Destination),
+                ],
             ),
             Self::NotHandedOver => vec![label],
-            Self::HandedOverLate => then(vec![label], &[(Accepted, 0.8, Origin), (Departed, 0.9, Origin), (Delivered, 1.0, Destination)]),
+            Self::HandedOverLate => {
+                then(vec![label], &[(Accepted, 0.8, Origin), (Departed, 0.9, Origin), (Delivered, 1.0, Destination)])
+            }
             Self::Stalled => way(0.1, 0.2),
             Self::StalledThenMoves => then(
                 way(0.05, 0.1),
@@ -127,9 +139,10 @@ impl Story {
                     (Delivered, 1.0, Destination),
                 ],
             ),
-            Self::PickupPoint => {
-                then(way(0.12, 0.3), &[(Arrived, 0.45, Hub), (AtPickup, 0.65, Destination), (Collected, 1.0, Destination)])
-            }
+            Self::PickupPoint => then(
+                way(0.12, 0.3),
+                &[(Arrived, 0.45, Hub), (AtPickup, 0.65, Destination), (Collected, 1.0, Destination)],
+            ),
             Self::Returned => then(
                 way(0.1, 0.2),
                 &[
@@ -153,7 +166,12 @@ impl Story {
             Self::Damaged => then(way(0.15, 0.3), &[(Arrived, 0.45, Hub), (Departed, 0.7, Hub), (Damaged, 1.0, Hub)]),
             Self::CarrierDelay => then(
                 way(0.1, 0.2),
-                &[(Delay, 0.4, Hub), (Arrived, 0.7, Hub), (OutForDelivery, 0.85, Destination), (Delivered, 1.0, Destination)],
+                &[
+                    (Delay, 0.4, Hub),
+                    (Arrived, 0.7, Hub),
+                    (OutForDelivery, 0.85, Destination),
+                    (Delivered, 1.0, Destination),
+                ],
             ),
             Self::Customs => then(
                 way(0.1, 0.2),
@@ -176,7 +194,13 @@ impl Story {
     }
 }
 
-const fn place(city: &'static str, state: &'static str, postcode: &'static str, country: &'static str, zone: &'static str) -> Place {
+const fn place(
+    city: &'static str,
+    state: &'static str,
+    postcode: &'static str,
+    country: &'static str,
+    zone: &'static str,
+) -> Place {
     Place { city, state, postcode, country, zone }
 }
 
@@ -242,8 +266,8 @@ impl Teller {
                 };
                 let withdrawn = withdrawn.map(|gone| start.plus(share(span, gone)));
                 let visible = start.plus(share(span, at));
-                let scan = self.scan(network, index, step, visible, place)?;
-                Some(Scan { withdrawn, estimate: (step == Step::Accepted).then_some(estimate), ..scan })
+                let plain = self.scan(network, index, step, visible, place)?;
+                Some(Scan { withdrawn, estimate: (step == Step::Accepted).then_some(estimate), ..plain })
             })
             .collect();
         part_times(&mut scans);
@@ -332,7 +356,12 @@ mod tests {
     async fn scans_become_visible_as_time_passes_and_a_revoked_delivery_vanishes() {
         let clock = SimClock::start();
         let world = World::new(clock);
-        let parcel = Teller::new(clock, 1).parcel(Network::Ups, Story::RevokedDelivery, Moment::seconds(1), Duration::from_secs(100));
+        let parcel = Teller::new(clock, 1).parcel(
+            Network::Ups,
+            Story::RevokedDelivery,
+            Moment::seconds(1),
+            Duration::from_secs(100),
+        );
         let number = parcel.number.clone();
         world.add(parcel);
         assert!(world.view(&number).is_none(), "nothing before the label");

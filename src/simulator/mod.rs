@@ -28,3 +28,6 @@ pub mod sabotage;
 pub mod time;
 pub mod words;
 pub mod world;
+
+#[cfg(test)]
+mod testing;

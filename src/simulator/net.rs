@@ -52,9 +52,9 @@ impl CutStream {
     fn spend(&self, sent: usize) {
         let sent = i64::try_from(sent).unwrap_or(0);
         // A fetch_update, since the knife may be set while bytes are on their way.
-        let _ = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left != UNCUT).then(|| left.saturating_sub(sent)));
+        let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            (left != UNCUT).then(|| left.saturating_sub(sent))
+        });
     }
 
     fn stopped(&mut self, context: &mut Context<'_>) -> bool {
@@ -63,7 +63,11 @@ impl CutStream {
 }
 
 impl AsyncRead for CutStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.stopped(context) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

@@ -33,7 +33,8 @@ pub fn fedex(chance: &mut Chance) -> String {
 
 /// Weights 3, 1, 7 over eleven digits, modulo 11, modulo 10.
 pub fn fedex_check(body: &str) -> u32 {
-    let sum: u32 = body.bytes().zip([3, 1, 7].into_iter().cycle()).map(|(byte, weight)| u32::from(byte - b'0') * weight).sum();
+    let sum: u32 =
+        body.bytes().zip([3, 1, 7].into_iter().cycle()).map(|(byte, weight)| u32::from(byte - b'0') * weight).sum();
     sum % 11 % 10
 }
 
@@ -52,7 +53,8 @@ pub fn postal(chance: &mut Chance, service: &str, country: &str) -> String {
 
 /// Weights 8 6 4 2 3 5 9 7, eleven minus the rest; 10 becomes 0 and 11 becomes 5.
 pub fn postal_check(serial: &str) -> u32 {
-    let sum: u32 = serial.bytes().zip([8, 6, 4, 2, 3, 5, 9, 7]).map(|(byte, weight)| u32::from(byte - b'0') * weight).sum();
+    let sum: u32 =
+        serial.bytes().zip([8, 6, 4, 2, 3, 5, 9, 7]).map(|(byte, weight)| u32::from(byte - b'0') * weight).sum();
     match 11 - sum % 11 {
         10 => 0,
         11 => 5,
@@ -71,7 +73,8 @@ mod tests {
 
     #[test]
     fn check_digits_agree_with_numbers_that_exist() {
-        assert_eq!(ups_check("12345E020527168"), 8);
+        assert_eq!(ups_check("5R8939035756712"), 7);
+        assert_eq!(ups_check("879E93034683444"), 0);
         assert_eq!(postal_check("47312482"), 9); // RR473124829GB, the example of the S10 standard
         assert_eq!(fedex_check("77123456789"), {
             let digits = [7, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9];

@@ -64,7 +64,11 @@ impl Proxy {
     /// Starts a proxy on a free loopback port.
     pub async fn start(upstream: Upstream, stop: CancellationToken) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let proxy = Self { address: Some(listener.local_addr()?), shared: Arc::default(), changed: tokio::sync::watch::Sender::new(()) };
+        let proxy = Self {
+            address: Some(listener.local_addr()?),
+            shared: Arc::default(),
+            changed: tokio::sync::watch::Sender::new(()),
+        };
         let mine = proxy.clone();
         tokio::spawn(async move {
             while let Some(Ok((stream, _))) = stop.run_until_cancelled(listener.accept()).await {
@@ -188,7 +192,6 @@ impl Proxy {
     ) -> Option<usize> {
         loop {
             match self.shared.weather() {
-                Weather::Fair => return Some(count),
                 Weather::Slow(wait) => {
                     tokio::time::sleep(wait).await;
                     return Some(count);
@@ -198,7 +201,7 @@ impl Proxy {
                     return Some(left.min(count)).filter(|left| *left > 0);
                 }
                 Weather::CutBeforeReply if replies => return None,
-                Weather::CutAfter(_) | Weather::CutBeforeReply => return Some(count),
+                Weather::Fair | Weather::CutAfter(_) | Weather::CutBeforeReply => return Some(count),
                 Weather::Refuse => return None,
                 // Held until the weather changes; the bytes already read pass then.
                 Weather::BlackHole => changed.changed().await.ok()?,
@@ -210,4 +213,76 @@ impl Proxy {
 enum Passage {
     Ended,
     Cut,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Echoes each line back.
+    async fn echo(stop: CancellationToken) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Some(Ok((mut stream, _))) = stop.run_until_cancelled(listener.accept()).await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        address
+    }
+
+    async fn ask(stream: &mut TcpStream, text: &str) -> Option<String> {
+        stream.write_all(text.as_bytes()).await.ok()?;
+        let mut buffer = vec![0; text.len()];
+        let read = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut buffer)).await.ok()?;
+        read.ok().map(|_| String::from_utf8_lossy(&buffer).into_owned())
+    }
+
+    #[tokio::test]
+    async fn weather_changes_on_open_connections() {
+        let stop = CancellationToken::new();
+        let upstream = echo(stop.clone()).await;
+        let proxy = Proxy::start(Upstream::Tcp(upstream), stop.clone()).await.unwrap();
+        let connect = || TcpStream::connect(proxy.address().unwrap());
+        let mut stream = connect().await.unwrap();
+        assert_eq!(ask(&mut stream, "fair").await.as_deref(), Some("fair"));
+        proxy.set(Weather::BlackHole);
+        assert_eq!(ask(&mut stream, "hole").await, None);
+        proxy.set(Weather::Fair);
+        let mut held = [0; 4];
+        stream.read_exact(&mut held).await.unwrap();
+        assert_eq!(&held, b"hole", "what was held passes later");
+        proxy.set(Weather::CutBeforeReply);
+        assert_eq!(ask(&mut stream, "cut").await, None);
+        proxy.set(Weather::CutAfter(3));
+        let mut other = connect().await.unwrap();
+        other.write_all(b"abcdef").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = other.read_to_end(&mut rest).await;
+        assert_eq!(rest, b"abc");
+        proxy.set(Weather::Fair);
+        let mut open = connect().await.unwrap();
+        assert_eq!(ask(&mut open, "fair").await.as_deref(), Some("fair"));
+        proxy.set(Weather::Refuse);
+        assert_eq!(ask(&mut open, "gone").await, None);
+        assert_eq!(ask(&mut connect().await.unwrap(), "gone").await, None);
+        assert!(proxy.cuts() >= 4, "{}", proxy.cuts());
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_can_lie_on_either_side() {
+        let stop = CancellationToken::new();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.sock");
+        let upstream = echo(stop.clone()).await;
+        Proxy::start_unix(&path, Upstream::Tcp(upstream), stop.clone()).unwrap();
+        let front = Proxy::start(Upstream::Unix(path), stop.clone()).await.unwrap();
+        let mut stream = TcpStream::connect(front.address().unwrap()).await.unwrap();
+        assert_eq!(ask(&mut stream, "through both").await.as_deref(), Some("through both"));
+        stop.cancel();
+    }
 }

@@ -112,7 +112,7 @@ impl Window {
     fn opened(&self, clock: SimClock, now: Moment) -> Moment {
         match &self.calendar {
             None => now.minus(self.span.saturating_sub(Duration::from_micros(1))),
-            Some(zone) => now.minus(Duration::try_from(self.into_window(clock, zone, now)).unwrap_or_default()),
+            Some(zone) => now.minus(Duration::try_from(self.since_opening(clock, zone, now)).unwrap_or_default()),
         }
     }
 
@@ -120,19 +120,19 @@ impl Window {
         match &self.calendar {
             None => oldest.plus(self.span).since(now),
             Some(zone) => {
-                let gone = Duration::try_from(self.into_window(clock, zone, now)).unwrap_or_default();
+                let gone = Duration::try_from(self.since_opening(clock, zone, now)).unwrap_or_default();
                 self.span.saturating_sub(gone)
             }
         }
     }
 
     /// How far `moment` is into its calendar window.
-    fn into_window(&self, clock: SimClock, zone: &str, moment: Moment) -> jiff::SignedDuration {
+    fn since_opening(&self, clock: SimClock, zone: &str, moment: Moment) -> jiff::SignedDuration {
         let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
         let local = clock.wall(moment).to_zoned(zone);
-        let since_midnight = local.start_of_day().map_or(jiff::SignedDuration::ZERO, |midnight| {
-            local.timestamp().duration_since(midnight.timestamp())
-        });
+        let since_midnight = local
+            .start_of_day()
+            .map_or(jiff::SignedDuration::ZERO, |midnight| local.timestamp().duration_since(midnight.timestamp()));
         let span = i64::try_from(self.span.as_micros()).unwrap_or(i64::MAX).max(1);
         let micros = i64::try_from(since_midnight.as_micros()).unwrap_or(0);
         jiff::SignedDuration::from_micros(micros % span)
@@ -145,26 +145,20 @@ impl Window {
         };
         let breach = |call: &&Call| Breach { account: account.to_owned(), at: call.arrived, rule: rule.clone() };
         let most = self.calls as usize;
-        match &self.calendar {
-            // The call that makes it one too many is less than a window after the one `most` before it: that holds
-            // for some window, wherever it begins, if and only if it holds for one that begins at a call.
-            None => calls
-                .iter()
-                .enumerate()
-                .skip(most)
-                .filter(|(index, call)| call.arrived.since(calls[index - most].arrived) < self.span)
-                .map(|(_, call)| breach(call))
-                .collect(),
-            Some(_) => {
-                let mut counts: HashMap<Moment, usize> = HashMap::new();
-                let over = calls.iter().filter(|call| {
-                    let count = counts.entry(self.opened(clock, call.arrived)).or_default();
-                    *count += 1;
-                    *count > most
-                });
-                over.map(breach).collect()
-            }
+        if self.calendar.is_some() {
+            let mut counts: HashMap<Moment, usize> = HashMap::new();
+            let over = calls.iter().filter(|call| {
+                let count = counts.entry(self.opened(clock, call.arrived)).or_default();
+                *count += 1;
+                *count > most
+            });
+            return over.map(breach).collect();
         }
+        // The call that makes it one too many is less than a window after the one `most` before it: that holds for some
+        // window, wherever it begins, if and only if it holds for one that begins at a call.
+        let places = calls.iter().enumerate().skip(most);
+        let over = places.filter(|(index, call)| call.arrived.since(calls[index - most].arrived) < self.span);
+        over.map(|(_, call)| breach(call)).collect()
     }
 }
 
@@ -188,7 +182,8 @@ fn crowds(account: &str, calls: &[&Call], most: u32) -> Vec<Breach> {
 
 fn overfull(account: &str, calls: &[&Call], most: u32) -> Vec<Breach> {
     let full = calls.iter().filter(|call| call.numbers.len() > most as usize);
-    full.map(|call| Breach { account: account.to_owned(), at: call.arrived, rule: format!("{most} numbers a call") }).collect()
+    full.map(|call| Breach { account: account.to_owned(), at: call.arrived, rule: format!("{most} numbers a call") })
+        .collect()
 }
 
 /// One call that the quota does not allow.
@@ -210,7 +205,17 @@ mod tests {
         let arrived = Moment(at_ms * 1000);
         let ended = Some(Moment((at_ms + lasts_ms) * 1000));
         let (account, numbers) = ("a".to_owned(), vec!["1".to_owned()]);
-        Call { id: 0, account, kind: CallKind::Track, arrived, ended, ending: Ending::Answered, status: 200, numbers, news: 0 }
+        Call {
+            id: 0,
+            account,
+            kind: CallKind::Track,
+            arrived,
+            ended,
+            ending: Ending::Answered,
+            status: 200,
+            numbers,
+            news: 0,
+        }
     }
 
     #[tokio::test]

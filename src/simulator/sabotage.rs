@@ -163,15 +163,46 @@ fn knock(stand_in: &StandIn) -> String {
         "laposte" => format!(
             "GET /suivi/v2/idships/6A00000000000 HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\nx-okapi-key: {key}\r\nconnection: close\r\n\r\n"
         ),
-        "ups" => format!("GET /api/track/v1/details/1Z0000000000000000 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+        "ups" => format!(
+            "GET /api/track/v1/details/1Z0000000000000000 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        ),
         "fedex" => format!(
             "POST /track/v1/trackingnumbers HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
         ),
         "mondialrelay" => {
             let body = mondialrelay::knock();
             let length = body.len();
-            format!("POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+            format!(
+                "POST /Web_Services.asmx HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
         }
         _ => format!("GET /v1/parcels?number=SANDBOX-UNKNOWN HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::simulator::carriers::{self, Options};
+    use crate::simulator::quota::Quota;
+    use crate::simulator::time::SimClock;
+    use crate::simulator::world::{Network, World};
+
+    #[tokio::test]
+    async fn overcalling_shows_in_the_ledger_of_every_carrier() {
+        let (clock, stop) = (SimClock::start(), CancellationToken::new());
+        for network in Network::ALL {
+            let options = Options { quota: Quota::rolling(4, Duration::from_secs(60)), ..Options::default() };
+            let world = Arc::new(World::new(clock));
+            let stand_in = carriers::start(network, world, options, stop.clone()).await.unwrap();
+            assert_eq!(overcall(&stand_in).await, 9);
+            let breaches = stand_in.quota.breaches(&stand_in.ledger.calls(), clock);
+            assert_eq!(breaches.len(), 5, "{network:?} {breaches:?}");
+            let account = &stand_in.credentials[0].1;
+            assert!(breaches.iter().all(|breach| breach.account == *account), "in the account's own name");
+        }
+        stop.cancel();
     }
 }

@@ -18,11 +18,13 @@ impl Moment {
     }
 
     /// This moment and `later`; stays in range whatever is added.
+    #[must_use]
     pub fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(micros(later)))
     }
 
     /// `earlier` before this moment, at most back to the start.
+    #[must_use]
     pub fn minus(self, earlier: Duration) -> Self {
         Self(self.0.saturating_sub(micros(earlier)))
     }

@@ -23,7 +23,8 @@ fn same_words(one: &str, other: &str) -> bool {
 
 impl<'a> ScanIndex<'a> {
     pub fn new(books: &'a [CarrierBook]) -> Self {
-        let scans: Vec<_> = books.iter().flat_map(|book| book.told.iter().map(|told| (book.code.as_str(), told))).collect();
+        let scans: Vec<_> =
+            books.iter().flat_map(|book| book.told.iter().map(|told| (book.code.as_str(), told))).collect();
         let mut by_time: HashMap<_, Vec<usize>> = HashMap::new();
         for (position, (code, told)) in scans.iter().enumerate() {
             let mut ways: Vec<String> = told.trace.times.iter().map(|time| only_digits(time)).collect();

@@ -48,7 +48,8 @@ impl CarrierBook {
     /// Copies a ledger.
     pub fn of(code: &str, quota: Quota, ledger: &Ledger) -> Self {
         let told = ledger.told();
-        let awaited = told.iter().filter_map(|scan| Some((scan.number.clone(), ledger.awaited_since(&scan.number)?))).collect();
+        let awaited =
+            told.iter().filter_map(|scan| Some((scan.number.clone(), ledger.awaited_since(&scan.number)?))).collect();
         let (calls, complaints) = (ledger.calls(), ledger.complaints());
         Self { code: code.to_owned(), quota, calls, told, awaited, whole: ledger.is_whole(), complaints }
     }
@@ -106,7 +107,8 @@ impl Books {
     /// Computes every figure.
     pub fn audit(&self) -> Report {
         let breaches = self.breaches();
-        let mut report = Report { whole: self.whole && self.carriers.iter().all(|book| book.whole), ..Report::default() };
+        let mut report =
+            Report { whole: self.whole && self.carriers.iter().all(|book| book.whole), ..Report::default() };
         report.carriers = self.carriers.iter().map(|book| figures(book, &breaches)).collect();
         report.calls = report.carriers.iter().map(|carrier| carrier.calls).sum();
         report.token_calls = report.carriers.iter().map(|carrier| carrier.token_calls).sum();
@@ -178,7 +180,10 @@ impl Books {
                     match index.find(arrival, event) {
                         None => {
                             report.invented += 1;
-                            report.note(format!("invented: {} {} {event:?} in {}", arrival.carrier, arrival.number, arrival.id));
+                            report.note(format!(
+                                "invented: {} {} {event:?} in {}",
+                                arrival.carrier, arrival.number, arrival.id
+                            ));
                         }
                         Some(scan) if arrival.brings_events() && arrival.verified() && arrival.accepted() => {
                             told_in.entry(scan).or_default().insert(&arrival.id);
@@ -193,13 +198,22 @@ impl Books {
         self.measure(&index, &first_arrival, report);
     }
 
-    fn weigh(&self, endpoint: &Audited, index: &ScanIndex<'_>, told_in: &HashMap<usize, HashSet<&str>>, report: &mut Report) {
+    fn weigh(
+        &self,
+        endpoint: &Audited,
+        index: &ScanIndex<'_>,
+        told_in: &HashMap<usize, HashSet<&str>>,
+        report: &mut Report,
+    ) {
         for (position, code, scan) in index.scans() {
             let meant = endpoint.numbers.as_ref().is_none_or(|numbers| numbers.contains(&scan.number));
             match told_in.get(&position).map_or(0, HashSet::len) {
                 0 if meant && scan.told <= self.settled => {
                     report.lost_scans += 1;
-                    report.note(format!("lost: {code} {} {:?}, told at {:?}, for {}", scan.number, scan.trace, scan.told, endpoint.name));
+                    report.note(format!(
+                        "lost: {code} {} {:?}, told at {:?}, for {}",
+                        scan.number, scan.trace, scan.told, endpoint.name
+                    ));
                 }
                 0 | 1 => {}
                 more => {
@@ -215,7 +229,8 @@ impl Books {
         let mut detection = Vec::new();
         let mut webhook = Vec::new();
         for (position, code, scan) in index.scans() {
-            let awaited = self.carriers.iter().find(|book| book.code == code).and_then(|book| book.awaited.get(&scan.number));
+            let awaited =
+                self.carriers.iter().find(|book| book.code == code).and_then(|book| book.awaited.get(&scan.number));
             if awaited.is_none_or(|since| *since <= scan.visible) {
                 detection.push(scan.told.since(scan.visible));
             }
@@ -249,11 +264,19 @@ impl Books {
                     match pair[1].0 - pair[0].0 {
                         0 => {
                             report.duplicated += 1;
-                            report.note(format!("doubled: {tracker} has {} and {} under one sequence", pair[0].1, pair[1].1));
+                            report.note(format!(
+                                "doubled: {tracker} has {} and {} under one sequence",
+                                pair[0].1, pair[1].1
+                            ));
                         }
                         step @ 2..=NEW_LIFE if endpoint.unfiltered => {
                             report.missing_changes += step - 1;
-                            report.note(format!("missing: {tracker} at {}: {} after {}", endpoint.name, step - 1, pair[0].1));
+                            report.note(format!(
+                                "missing: {tracker} at {}: {} after {}",
+                                endpoint.name,
+                                step - 1,
+                                pair[0].1
+                            ));
                         }
                         _ => {}
                     }

@@ -125,16 +125,41 @@ impl Report {
         let mut page = String::new();
         let ms = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0} ms"));
         // Writing to a text cannot fail.
-        let _ = writeln!(page, "carriers   {} calls, {} beyond a quota, {} token calls", self.calls, self.quota_violations, self.token_calls);
+        let _ = writeln!(
+            page,
+            "carriers   {} calls, {} beyond a quota, {} token calls",
+            self.calls, self.quota_violations, self.token_calls
+        );
         for carrier in &self.carriers {
             let CarrierFigures { carrier, calls, numbers_asked, refused, failed, scans_told, .. } = carrier;
-            let _ = writeln!(page, "  {carrier:<13} {calls:>6} calls for {numbers_asked:>6} numbers, {scans_told:>5} scans told, {refused} refused, {failed} failed");
+            let _ = writeln!(
+                page,
+                "  {carrier:<13} {calls:>6} calls for {numbers_asked:>6} numbers, {scans_told:>5} scans told, {refused} refused, {failed} failed"
+            );
         }
-        let _ = writeln!(page, "webhooks   {} changes, {} delivered, {} verified, {} attempts", self.changes, self.webhooks_delivered, self.webhooks_verified, self.attempts);
-        let _ = writeln!(page, "proof      {} lost, {} doubled, {} reordered, {} invented", self.lost, self.duplicated, self.reordered, self.invented);
-        let _ = writeln!(page, "speed      scan to detection {} (95 %: {}), detection to webhook {} (95 %: {})",
-            ms(self.detection_p50_ms), ms(self.detection_p95_ms), ms(self.webhook_p50_ms), ms(self.webhook_p95_ms));
-        let verdict = if self.is_clean() { "all delivered, verified and within quota".to_owned() } else { self.problems().join("; ") };
+        let _ = writeln!(
+            page,
+            "webhooks   {} changes, {} delivered, {} verified, {} attempts",
+            self.changes, self.webhooks_delivered, self.webhooks_verified, self.attempts
+        );
+        let _ = writeln!(
+            page,
+            "proof      {} lost, {} doubled, {} reordered, {} invented",
+            self.lost, self.duplicated, self.reordered, self.invented
+        );
+        let _ = writeln!(
+            page,
+            "speed      scan to detection {} (95 %: {}), detection to webhook {} (95 %: {})",
+            ms(self.detection_p50_ms),
+            ms(self.detection_p95_ms),
+            ms(self.webhook_p50_ms),
+            ms(self.webhook_p95_ms)
+        );
+        let verdict = if self.is_clean() {
+            "all delivered, verified and within quota".to_owned()
+        } else {
+            self.problems().join("; ")
+        };
         let _ = writeln!(page, "verdict    {verdict}");
         page
     }

@@ -97,7 +97,10 @@ async fn token(
             return error(401, "NOT.AUTHORIZED.ERROR", "The given client credentials were not valid.");
         }
         let life = tokens.life_seconds();
-        Reply::json(200, &json!({ "access_token": tokens.issue(), "token_type": "bearer", "expires_in": life, "scope": "CXS" }))
+        Reply::json(
+            200,
+            &json!({ "access_token": tokens.issue(), "token_type": "bearer", "expires_in": life, "scope": "CXS" }),
+        )
     })
     .await
 }
@@ -120,7 +123,11 @@ async fn track(
     let numbers = parsed.as_ref().map(asked).unwrap_or_default();
     desk.serve(&knife, CallKind::Track, CLIENT_ID, &numbers, || {
         if !fedex.tokens.accepts(bearer(&headers)) {
-            return error(401, "NOT.AUTHORIZED.ERROR", "Access token expired. Please modify your request and try again.");
+            return error(
+                401,
+                "NOT.AUTHORIZED.ERROR",
+                "Access token expired. Please modify your request and try again.",
+            );
         }
         let Ok(body) = parsed else {
             desk.ledger.complain("fedex: the body is no JSON");
@@ -135,7 +142,11 @@ async fn track(
                 let detailed = body["includeDetailedScans"] == true;
                 answer(&desk.world, &numbers, detailed, header(&headers, "x-customer-transaction-id"))
             }
-            _ => error(400, "TRACKING.TRACKINGNUMBERS.LIMITEXCEEDED", "Please limit your inquiry to 30 tracking numbers."),
+            _ => error(
+                400,
+                "TRACKING.TRACKINGNUMBERS.LIMITEXCEEDED",
+                "Please limit your inquiry to 30 tracking numbers.",
+            ),
         }
     })
     .await
@@ -144,7 +155,8 @@ async fn track(
 fn answer(world: &World, numbers: &[String], detailed: bool, transaction: &str) -> Reply {
     let mut shown = Vec::new();
     // Whoever matches by position gets it wrong here.
-    let mut results: Vec<Value> = numbers.iter().rev().map(|number| complete(world, number, detailed, &mut shown)).collect();
+    let mut results: Vec<Value> =
+        numbers.iter().rev().map(|number| complete(world, number, detailed, &mut shown)).collect();
     let middle = results.len() / 3;
     results.rotate_left(middle);
     let mut body = json!({
@@ -157,8 +169,9 @@ fn answer(world: &World, numbers: &[String], detailed: bool, transaction: &str) 
     if shown.is_empty() {
         // Seen as a text and as a list.
         let text = "TRACKING.DATA.NOTFOUND -  Tracking data unavailable";
-        let listed = json!([{ "code": "TRACKING.DATA.NOTFOUND", "message": "Tracking data unavailable", "alertType": "NOTE" }]);
-        body["output"]["alerts"] = if numbers.len() % 2 == 0 { text.into() } else { listed };
+        let listed =
+            json!([{ "code": "TRACKING.DATA.NOTFOUND", "message": "Tracking data unavailable", "alertType": "NOTE" }]);
+        body["output"]["alerts"] = if numbers.len().is_multiple_of(2) { text.into() } else { listed };
     }
     Reply::json(200, &body).showing(shown)
 }
@@ -173,13 +186,23 @@ fn complete(world: &World, number: &str, detailed: bool, shown: &mut Vec<Shown>)
         return failed("TRACKING.TRACKINGNUMBER.EMPTY", "Please provide tracking number.");
     }
     if !(10..=34).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return failed("TRACKING.TRACKINGNUMBER.INVALID", "Invalid tracking numbers. Please check the following numbers.");
+        return failed(
+            "TRACKING.TRACKINGNUMBER.INVALID",
+            "Invalid tracking numbers. Please check the following numbers.",
+        );
     }
     let Some(view) = world.view(number) else {
-        return failed("TRACKING.TRACKINGNUMBER.NOTFOUND", "Tracking number cannot be found. Please correct the tracking number and try again.");
+        return failed(
+            "TRACKING.TRACKINGNUMBER.NOTFOUND",
+            "Tracking number cannot be found. Please correct the tracking number and try again.",
+        );
     };
     let told = if detailed { &view.scans[..] } else { &view.scans[view.scans.len() - 1..] };
-    shown.extend(told.iter().map(|scan| Shown { number: number.to_owned(), visible: scan.visible, trace: trace(scan) }));
+    shown.extend(told.iter().map(|scan| Shown {
+        number: number.to_owned(),
+        visible: scan.visible,
+        trace: trace(scan),
+    }));
     let result = result(number, &view, told);
     json!({ "trackingNumber": number, "trackResults": [result] })
 }
@@ -248,7 +271,8 @@ fn result(number: &str, view: &View, told: &[Arc<Scan>]) -> Value {
     }
     if let Some((id, name)) = view.pickup {
         let held = json!({ "contact": { "companyName": name }, "address": location(&view.destination) });
-        result["holdAtLocation"] = json!({ "locationId": id, "locationType": "FEDEX_ONSITE", "locationContactAndAddress": held });
+        result["holdAtLocation"] =
+            json!({ "locationId": id, "locationType": "FEDEX_ONSITE", "locationContactAndAddress": held });
     }
     result["dateAndTimes"] = moments.into();
     result

@@ -80,7 +80,8 @@ async fn track(
 }
 
 fn refused(language: &str, number: &str, message: &str) -> Reply {
-    let body = json!({ "lang": language, "scope": "open", "returnCode": 400, "returnMessage": message, "idShip": number });
+    let body =
+        json!({ "lang": language, "scope": "open", "returnCode": 400, "returnMessage": message, "idShip": number });
     Reply::json(400, &body)
 }
 
@@ -89,7 +90,8 @@ fn answer(desk: &Desk, language: &str, path: &str, numbers: &[String]) -> Reply 
         return refused(language, path, "Trop de numeros");
     }
     let mut shown = Vec::new();
-    let items: Vec<(u16, Value)> = numbers.iter().map(|number| item(&desk.world, language, number, &mut shown)).collect();
+    let items: Vec<(u16, Value)> =
+        numbers.iter().map(|number| item(&desk.world, language, number, &mut shown)).collect();
     let reply = match items.as_slice() {
         [(status, only)] => Reply::json(*status, only),
         several => Reply::json(207, &several.iter().map(|(_, item)| item.clone()).collect()),
@@ -98,9 +100,7 @@ fn answer(desk: &Desk, language: &str, path: &str, numbers: &[String]) -> Reply 
 }
 
 fn item(world: &World, language: &str, number: &str, shown: &mut Vec<Shown>) -> (u16, Value) {
-    let failed = |code: u16, message: &str| {
-        json!({ "lang": language, "scope": "open", "returnCode": code, "returnMessage": message, "idShip": number })
-    };
+    let failed = |code: u16, message: &str| json!({ "lang": language, "scope": "open", "returnCode": code, "returnMessage": message, "idShip": number });
     let well_formed = (11..=15).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if !well_formed {
@@ -133,12 +133,12 @@ fn shipment(number: &str, view: &View) -> Value {
         .rev()
         .map(|scan| json!({ "code": scan.code.main, "label": scan.text, "date": time(scan) }))
         .collect();
-    let over = |scan: &&Scan| matches!(scan.step, Step::Delivered | Step::Collected | Step::ReturnedToSender);
+    let over = |scan: &Scan| matches!(scan.step, Step::Delivered | Step::Collected | Step::ReturnedToSender);
     let mut shipment = json!({
         "idShip": number,
         "holder": 4,
         "product": "colissimo",
-        "isFinal": view.newest().filter(over).is_some(),
+        "isFinal": view.newest().is_some_and(over),
         "timeline": timeline(view),
         "event": events,
         "contextData": {
@@ -168,7 +168,8 @@ fn shipment(number: &str, view: &View) -> Value {
 fn timeline(view: &View) -> Value {
     let entered = view.scans.iter().find(|scan| scan.step != Step::Label);
     let reached = |steps: &[Step]| steps.iter().any(|step| view.reached(*step));
-    let mut first = json!({ "id": 1, "shortLabel": "Pris en charge", "longLabel": "", "status": entered.is_some(), "type": 1 });
+    let mut first =
+        json!({ "id": 1, "shortLabel": "Pris en charge", "longLabel": "", "status": entered.is_some(), "type": 1 });
     if let Some(entered) = entered {
         first["date"] = time(entered).into();
         first["country"] = entered.place.country.into();

@@ -18,7 +18,7 @@ use super::faults::{Fault, Faults};
 use super::ledger::{CallKind, Ledger, OpenCall, Shown};
 use super::net::{self, Knife};
 use super::quota::Quota;
-use super::world::World;
+use super::world::{Network, World};
 
 pub mod fedex;
 pub mod laposte;
@@ -88,6 +88,21 @@ impl StandIn {
     }
 }
 
+/// Starts the stand-in of one of the four real carriers.
+pub async fn start(
+    network: Network,
+    world: Arc<World>,
+    options: Options,
+    stop: CancellationToken,
+) -> io::Result<StandIn> {
+    match network {
+        Network::LaPoste => laposte::start(world, options, stop).await,
+        Network::FedEx => fedex::start(world, options, stop).await,
+        Network::Ups => ups::start(world, options, stop).await,
+        Network::MondialRelay => mondialrelay::start(world, options, stop).await,
+    }
+}
+
 /// What a carrier answers, before faults have their way with it.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -108,7 +123,8 @@ impl Reply {
     }
 
     pub fn html(status: u16, title: &str) -> Self {
-        let body = format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        let body =
+            format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         Self::new(status, "text/html; charset=utf-8", body)
     }
 
@@ -201,7 +217,9 @@ impl Desk {
     /// The reply that a fault leaves, or the end of the connection.
     async fn struck(&self, fault: Fault, knife: &Knife, answer: impl FnOnce() -> Reply) -> Result<Reply, Response> {
         Ok(match fault {
-            Fault::Throttle(Some(wait)) => self.tongue.throttled().with("retry-after", wait.as_secs().max(1).to_string()),
+            Fault::Throttle(Some(wait)) => {
+                self.tongue.throttled().with("retry-after", wait.as_secs().max(1).to_string())
+            }
             Fault::Throttle(None) => self.tongue.throttled(),
             Fault::Status(status) => self.tongue.broken(status),
             Fault::Slow(wait) => {
@@ -272,3 +290,6 @@ pub(super) fn text(body: &Bytes) -> String {
 pub(super) fn bearer(headers: &HeaderMap) -> &str {
     header(headers, "authorization").strip_prefix("Bearer ").unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

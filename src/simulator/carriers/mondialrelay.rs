@@ -49,12 +49,18 @@ impl Tongue for Voice {
     }
 
     fn broken(&self, status: u16) -> Reply {
-        if status == 500 { fault("Server", "Server was unable to process request.") } else { Reply::html(status, "Service unavailable") }
+        if status == 500 {
+            fault("Server", "Server was unable to process request.")
+        } else {
+            Reply::html(status, "Service unavailable")
+        }
     }
 }
 
 fn fault(code: &str, message: &str) -> Reply {
-    let body = format!("<soap:Fault><faultcode>soap:{code}</faultcode><faultstring>{message}</faultstring><detail /></soap:Fault>");
+    let body = format!(
+        "<soap:Fault><faultcode>soap:{code}</faultcode><faultstring>{message}</faultstring><detail /></soap:Fault>"
+    );
     Reply::new(500, XML, envelope(&body))
 }
 
@@ -93,7 +99,9 @@ impl Asked {
     /// The code of what is wrong with the request; `None` when nothing is.
     fn objection(&self) -> Option<u8> {
         let Self { brand, number, language, security } = self;
-        let (Some(brand), Some(security)) = (brand, security) else { return Some(if brand.is_none() { 2 } else { 97 }) };
+        let (Some(brand), Some(security)) = (brand, security) else {
+            return Some(if brand.is_none() { 2 } else { 97 });
+        };
         if brand != BRAND {
             return Some(1);
         }
@@ -156,15 +164,16 @@ async fn track(
 }
 
 fn result(inner: &str) -> Reply {
-    let body = format!(
-        "<{METHOD}Response xmlns=\"{NAMESPACE}\"><{METHOD}Result>{inner}</{METHOD}Result></{METHOD}Response>"
-    );
+    let body =
+        format!("<{METHOD}Response xmlns=\"{NAMESPACE}\"><{METHOD}Result>{inner}</{METHOD}Result></{METHOD}Response>");
     Reply::new(200, XML, envelope(&body))
 }
 
 fn answer(world: &World, number: &str) -> Reply {
     let Some(view) = world.view(number) else { return result("<STAT>94</STAT>") };
-    let (Some(newest), pickup) = (view.newest(), view.pickup.unwrap_or(("", ""))) else { return result("<STAT>94</STAT>") };
+    let (Some(newest), pickup) = (view.newest(), view.pickup.unwrap_or(("", ""))) else {
+        return result("<STAT>94</STAT>");
+    };
     let headline = match newest.step {
         // This headline is met for parcels that still wait.
         Step::AtPickup => "Livraison au Point Relais",
@@ -186,7 +195,8 @@ fn answer(world: &World, number: &str) -> Reply {
         );
     }
     inner.push_str("</Tracing>");
-    let shown = view.scans.iter().map(|scan| Shown { number: number.to_owned(), visible: scan.visible, trace: trace(scan) });
+    let shown =
+        view.scans.iter().map(|scan| Shown { number: number.to_owned(), visible: scan.visible, trace: trace(scan) });
     result(&inner).showing(shown.collect())
 }
 
@@ -198,7 +208,12 @@ fn date_and_time(scan: &Scan) -> (String, String) {
 
 fn trace(scan: &Scan) -> Trace {
     let (date, time) = date_and_time(scan);
-    Trace { codes: Vec::new(), times: vec![format!("{date} {time}")], text: scan.text.clone(), place: scan.place.city.to_owned() }
+    Trace {
+        codes: Vec::new(),
+        times: vec![format!("{date} {time}")],
+        text: scan.text.clone(),
+        place: scan.place.city.to_owned(),
+    }
 }
 
 fn row(scan: &Scan, view: &View) -> String {
@@ -207,7 +222,14 @@ fn row(scan: &Scan, view: &View) -> String {
     let country = if relay.is_empty() { "" } else { scan.place.country };
     let mut row = String::from("<ret_WSI2_sub_TracingColisDetaille>");
     let text = escaped(&scan.text);
-    let cells = [("Libelle", text.as_str()), ("Date", &date), ("Heure", &time), ("Emplacement", scan.place.city), ("Relais_Num", relay), ("Relais_Pays", country)];
+    let cells = [
+        ("Libelle", text.as_str()),
+        ("Date", &date),
+        ("Heure", &time),
+        ("Emplacement", scan.place.city),
+        ("Relais_Num", relay),
+        ("Relais_Pays", country),
+    ];
     for (name, value) in cells {
         let written = if value.is_empty() { write!(row, "<{name}/>") } else { write!(row, "<{name}>{value}</{name}>") };
         debug_assert!(written.is_ok(), "writing to a text cannot fail");

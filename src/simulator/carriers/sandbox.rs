@@ -23,6 +23,7 @@ use crate::simulator::time::{Moment, SimClock};
 use crate::simulator::world::World;
 
 pub mod stories;
+mod wording;
 
 const MOST_NUMBERS: usize = 20;
 /// Lives remembered; beyond it the one that began first starts anew when it is asked again.
@@ -69,7 +70,11 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply::json(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
-async fn track(State(sandbox): State<Sandbox>, ConnectInfo(knife): ConnectInfo<Knife>, RawQuery(query): RawQuery) -> Response {
+async fn track(
+    State(sandbox): State<Sandbox>,
+    ConnectInfo(knife): ConnectInfo<Knife>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let mut numbers: Vec<String> = Vec::new();
     for (name, value) in fields(query.unwrap_or_default().as_bytes()) {
         let value = value.to_uppercase();
@@ -110,7 +115,9 @@ impl Sandbox {
         let life = Life { number, story, began: self.began(number), day: self.day, clock: self.clock };
         match life.at(self.clock.now()) {
             Seen::Nothing => json!({ "number": number, "found": false }),
-            Seen::Bad => json!({ "number": number, "found": false, "error": "bad_number", "message": "this number can never be known" }),
+            Seen::Bad => {
+                json!({ "number": number, "found": false, "error": "bad_number", "message": "this number can never be known" })
+            }
             Seen::Fault => json!({ "number": number, "found": false, "error": "unavailable", "message": "ask again" }),
             Seen::Parcel { body, scans } => {
                 shown.extend(scans);

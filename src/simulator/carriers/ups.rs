@@ -123,10 +123,15 @@ fn answer(world: &World, number: &str) -> Reply {
             return error(404, "TW0001", "Tracking Information Not Found");
         }
         let warning = json!({ "code": "TW0001", "message": "Tracking Information Not Found" });
-        return Reply::json(200, &json!({ "trackResponse": { "shipment": [{ "inquiryNumber": number, "warnings": [warning] }] } }));
+        return Reply::json(
+            200,
+            &json!({ "trackResponse": { "shipment": [{ "inquiryNumber": number, "warnings": [warning] }] } }),
+        );
     };
-    let shown = view.scans.iter().map(|scan| Shown { number: number.to_owned(), visible: scan.visible, trace: trace(scan) });
-    let body = json!({ "trackResponse": { "shipment": [{ "inquiryNumber": number, "package": [package(number, &view)] }] } });
+    let shown =
+        view.scans.iter().map(|scan| Shown { number: number.to_owned(), visible: scan.visible, trace: trace(scan) });
+    let body =
+        json!({ "trackResponse": { "shipment": [{ "inquiryNumber": number, "package": [package(number, &view)] }] } });
     Reply::json(200, &body).showing(shown.collect())
 }
 

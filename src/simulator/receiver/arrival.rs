@@ -128,7 +128,7 @@ struct Time {
 
 impl Arrival {
     /// Reads a delivery. A body that cannot be read is one that cannot be trusted.
-    pub(super) fn read(
+    pub(in crate::simulator) fn read(
         at: Moment,
         endpoint: &str,
         headers: &HeaderMap,
@@ -207,7 +207,7 @@ impl Arrivals {
     }
 
     /// Notes a delivery, and whether it is a repeat.
-    pub(super) fn add(&self, mut arrival: Arrival) -> Arrival {
+    pub(in crate::simulator) fn add(&self, mut arrival: Arrival) -> Arrival {
         let mut pages = self.pages();
         let key = (arrival.endpoint.clone(), arrival.id.clone());
         match pages.bytes.get(&key) {

@@ -25,7 +25,7 @@ use super::time::SimClock;
 mod arrival;
 mod verify;
 
-pub use arrival::{Arrival, ArrivedEvent, Arrivals};
+pub use arrival::{Arrival, Arrivals, ArrivedEvent};
 pub use verify::{sign, verify};
 
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -73,7 +73,12 @@ pub struct Receiver {
 
 impl Receiver {
     /// Starts a receiver on a free loopback port (`port` 0) or a given one.
-    pub async fn start(clock: SimClock, port: u16, listener: Option<Listener>, stop: CancellationToken) -> io::Result<Self> {
+    pub async fn start(
+        clock: SimClock,
+        port: u16,
+        listener: Option<Listener>,
+        stop: CancellationToken,
+    ) -> io::Result<Self> {
         let mut receiver = Self {
             clock,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
@@ -219,3 +224,6 @@ fn with_header(mut response: Response, name: &'static str, value: &str) -> Respo
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

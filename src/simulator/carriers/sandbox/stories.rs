@@ -6,6 +6,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::wording::{place, taken_in_by, words};
 use crate::simulator::ledger::{Shown, Trace};
 use crate::simulator::time::{Moment, SimClock};
 use crate::simulator::world::share;
@@ -32,7 +33,12 @@ const fn story(name: &'static str, shared: (&'static str, f64), then: &'static s
     Story { name, shared, then, estimates: USUAL }
 }
 
-const fn moved(name: &'static str, shared: (&'static str, f64), then: &'static str, estimates: &'static [(f64, f64)]) -> Story {
+const fn moved(
+    name: &'static str,
+    shared: (&'static str, f64),
+    then: &'static str,
+    estimates: &'static [(f64, f64)],
+) -> Story {
     Story { name, shared, then, estimates }
 }
 
@@ -44,13 +50,22 @@ pub const STORIES: &[Story] = &[
     story("SAFE-PLACE", (PLAIN, 2.0), "SAFE_PLACE@2.2"),
     story("NEIGHBOUR", (PLAIN, 2.0), "NEIGHBOUR@2.2"),
     story("LATE", (STALLS, 9.0), "HUB_OUT@3 DEPOT@4 ON_VAN@4.4 DELIVERED@4.6"),
-    moved("DELAYED", (STALLS, 9.0), "DELAY@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 2.2), (1.5, 4.2)]),
+    moved(
+        "DELAYED",
+        (STALLS, 9.0),
+        "DELAY@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2",
+        &[(0.0, 2.2), (1.5, 4.2)],
+    ),
     moved("STORM", (STALLS, 9.0), "STORM@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 2.2), (1.5, 4.2)]),
     moved("ETA", (PLAIN, 9.0), "", &[(0.0, 2.2), (0.6, 3.0), (0.9, 2.2)]),
     story("STALLED", (STALLS, 9.0), ""),
     story("STALLED-THEN-MOVES", (STALLS, 9.0), "HUB_OUT@8 DEPOT@8.6 ON_VAN@8.9 DELIVERED@9.2"),
     story("NOT-HANDED-OVER", ("LABEL@0", 9.0), ""),
-    story("NOT-HANDED-OVER-THEN-MOVES", ("LABEL@0", 9.0), "PICKED_UP@5 HUB_IN@5.3 HUB_OUT@5.6 DEPOT@6.3 ON_VAN@6.6 DELIVERED@6.9"),
+    story(
+        "NOT-HANDED-OVER-THEN-MOVES",
+        ("LABEL@0", 9.0),
+        "PICKED_UP@5 HUB_IN@5.3 HUB_OUT@5.6 DEPOT@6.3 ON_VAN@6.6 DELIVERED@6.9",
+    ),
     story("PICKUP", (SHOP, 9.0), "AT_SHOP@1.9 SMS@1.9 COLLECTED@3"),
     story("LOCKER", (SHOP, 9.0), "AT_LOCKER@1.9 SMS@1.9 COLLECTED@3"),
     story("UNCLAIMED", (SHOP, 9.0), "AT_SHOP@1.9 REMINDER@4 UNCLAIMED@7 RETURNING@7.5 RETURNED@9"),
@@ -64,9 +79,19 @@ pub const STORIES: &[Story] = &[
     story("EXCEPTION", (PLAIN, 0.9), "ON_HOLD@1.5 RELEASED@2.5 DEPOT@2.8 ON_VAN@3.1 DELIVERED@3.4"),
     story("DAMAGED", (PLAIN, 1.6), "DAMAGED@1.8"),
     story("LOST", (PLAIN, 0.9), "ON_HOLD@2 LOST@4"),
-    moved("MISSORTED", (PLAIN, 0.9), "WRONG_HUB@1.2 HUB_OUT@1.6 DEPOT@2.6 ON_VAN@2.9 DELIVERED@3.2", &[(0.0, 2.2), (1.2, 3.2)]),
+    moved(
+        "MISSORTED",
+        (PLAIN, 0.9),
+        "WRONG_HUB@1.2 HUB_OUT@1.6 DEPOT@2.6 ON_VAN@2.9 DELIVERED@3.2",
+        &[(0.0, 2.2), (1.2, 3.2)],
+    ),
     moved("CUSTOMS", (BORDER, 9.0), "HELD_CUSTOMS@1.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 4.2)]),
-    moved("DUTIES", (BORDER, 9.0), "DUTIES_DUE@1.5 DUTIES_PAID@2.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 4.2)]),
+    moved(
+        "DUTIES",
+        (BORDER, 9.0),
+        "DUTIES_DUE@1.5 DUTIES_PAID@2.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2",
+        &[(0.0, 4.2)],
+    ),
     story("PARTNER", (PLAIN, 0.9), "HANDED_OVER@1.2 DEPOT@1.6 ON_VAN@1.9 DELIVERED@2.2"),
     story("CANCELLED", ("LABEL@0", 9.0), "CANCELLED@1"),
     story("UNKNOWN", ("", 9.0), ""),
@@ -82,9 +107,8 @@ pub const STORIES: &[Story] = &[
 /// The story that a number (in upper case) names.
 pub fn story_of(number: &str) -> Option<&'static Story> {
     let rest = number.strip_prefix("SANDBOX-")?;
-    let named = |story: &&Story| {
-        rest.strip_prefix(story.name).is_some_and(|more| more.is_empty() || more.starts_with('-'))
-    };
+    let named =
+        |story: &&Story| rest.strip_prefix(story.name).is_some_and(|more| more.is_empty() || more.starts_with('-'));
     STORIES.iter().filter(named).max_by_key(|story| story.name.len())
 }
 
@@ -218,7 +242,8 @@ impl Life<'_> {
 
     fn estimate(&self, cancelled: bool, today: f64) -> Value {
         let today = today - self.shift();
-        let Some((_, day)) = self.story.estimates.iter().rev().find(|(from, _)| *from <= today).filter(|_| !cancelled) else {
+        let Some((_, day)) = self.story.estimates.iter().rev().find(|(from, _)| *from <= today).filter(|_| !cancelled)
+        else {
             return Value::Null;
         };
         let day = day + self.shift();
@@ -266,78 +291,6 @@ fn delivery(events: &[Event]) -> Option<Event> {
     (!revoked).then_some(events[last])
 }
 
-fn taken_in_by(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "DELIVERED" | "COLLECTED" => "recipient",
-        "SIGNED" => "A. SAMPLE",
-        "MAILBOX" => "mailbox",
-        "SAFE_PLACE" => "safe place",
-        "NEIGHBOUR" => "neighbour",
-        _ => return None,
-    })
-}
-
-/// Where it happens: site, city, post code, country.
-fn place(code: &str) -> (Option<&'static str>, &'static str, Option<&'static str>, &'static str) {
-    match code {
-        "LABEL" | "ORDER_READY" | "PICKUP_BOOKED" | "PICKED_UP" | "CANCELLED" | "RETURNED" => (None, "Lyon", None, "FR"),
-        "DROPPED_OFF" => (Some("Tabac des Brotteaux"), "Lyon", Some("69006"), "FR"),
-        "HUB_IN" | "HUB_OUT" | "WRONG_HUB" | "HANDED_OVER" | "DELAY" | "STORM" | "ON_HOLD" | "RELEASED" | "LOST"
-        | "RETURNING" | "TELEPORTED" => (Some("Hub Dijon"), "Dijon", Some("21000"), "FR"),
-        "CUSTOMS_IN" | "HELD_CUSTOMS" | "DUTIES_DUE" | "DUTIES_PAID" | "CUSTOMS_OUT" => (Some("Douane Bardonnex"), "Genève", None, "CH"),
-        "AT_SHOP" | "REMINDER" | "COLLECTED" | "UNCLAIMED" => (Some("Librairie du Port"), "Nantes", Some("44000"), "FR"),
-        "AT_LOCKER" => (Some("Consigne de la Gare"), "Nantes", Some("44000"), "FR"),
-        "AT_POST_OFFICE" => (Some("Nantes Bretagne"), "Nantes", Some("44000"), "FR"),
-        _ => (None, "Nantes", Some("44000"), "FR"),
-    }
-}
-
-fn words(code: &str) -> &'static str {
-    match code {
-        "LABEL" => "Label created",
-        "PICKED_UP" => "Collected from the sender",
-        "DROPPED_OFF" => "Handed in at a counter",
-        "HUB_IN" => "Arrived at a hub",
-        "HUB_OUT" => "Left a hub",
-        "DEPOT" => "At the depot that delivers it",
-        "HANDED_OVER" => "Given to a partner carrier",
-        "CUSTOMS_IN" => "Customs formalities began",
-        "HELD_CUSTOMS" => "Held by customs",
-        "DUTIES_DUE" => "The recipient has to pay duties",
-        "DUTIES_PAID" => "Duties were paid",
-        "CUSTOMS_OUT" => "Cleared by customs",
-        "DELAY" => "It will come later than planned",
-        "STORM" => "Delayed by the weather",
-        "WRONG_HUB" => "Sorted to the wrong hub",
-        "ON_VAN" => "Out for delivery today",
-        "NO_ANSWER" => "Nobody opened the door",
-        "AT_SHOP" => "Ready at the pickup point",
-        "AT_LOCKER" => "Ready in a locker",
-        "AT_POST_OFFICE" => "Ready at the post office",
-        "REMINDER" => "It still waits to be collected",
-        "COLLECTED" => "Collected by the recipient",
-        "DELIVERED" => "Delivered",
-        "SIGNED" => "Delivered against signature",
-        "MAILBOX" => "Put into the mailbox",
-        "SAFE_PLACE" => "Left in the agreed safe place",
-        "NEIGHBOUR" => "Left with a neighbour",
-        "DELIVERY_REVOKED" => "The delivery scan was wrong, it is still on the way",
-        "ON_HOLD" => "Stopped, under examination",
-        "RELEASED" => "Goes on after a hold",
-        "BAD_ADDRESS" => "The address is wrong",
-        "ADDRESS_FIXED" => "The address was corrected",
-        "REFUSED" => "Refused by the recipient",
-        "DAMAGED" => "Damaged",
-        "UNCLAIMED" => "Nobody collected it in time",
-        "LOST" => "Lost",
-        "RETURNING" => "On its way back to the sender",
-        "RETURNED" => "Back at the sender",
-        "CANCELLED" => "Cancelled by the sender",
-        "SMS" => "A message was sent to the recipient",
-        _ => "Teleported",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,7 +325,14 @@ mod tests {
         assert!(told(&revoked, 2.6)["delivered"].is_null());
         assert!(told(&revoked, 3.3)["delivered"].is_object());
         let old = life("SANDBOX-OLD-SCAN");
-        let codes = |body: &Value| body["events"].as_array().unwrap().iter().map(|event| event["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let codes = |body: &Value| {
+            body["events"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|event| event["code"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
         assert!(!codes(&told(&old, 2.9)).contains(&"HUB_OUT".to_owned()));
         assert_eq!(codes(&told(&old, 3.1))[3], "HUB_OUT");
         let gone = life("SANDBOX-RETRACTED");
