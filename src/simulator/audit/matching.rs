@@ -55,7 +55,12 @@ impl<'a> ScanIndex<'a> {
             let words = event.text.as_ref().is_some_and(|text| same_words(text, &trace.text));
             u8::from(code) * 2 + u8::from(words)
         };
-        let best = candidates.iter().copied().max_by_key(likeness)?;
+        // Of rows that say the same at the same time, the one at the same place.
+        let there = |position: &usize| {
+            let place = &self.scans[*position].1.trace.place;
+            event.places.iter().any(|named| same_words(named, place))
+        };
+        let best = candidates.iter().copied().max_by_key(|position| (likeness(position), there(position)))?;
         (likeness(&best) > 0).then_some(best)
     }
 }
