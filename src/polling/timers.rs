@@ -23,7 +23,7 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.")
+                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.");
             }
         }
         tokio::select! {
