@@ -32,7 +32,7 @@ pub const CONFIG: u8 = 78;
     name = "wismo",
     version,
     about = "Where Is My Order? Tracks parcels at their carriers and fires signed webhooks.",
-    after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z12345E0205271688  whose number is this?"
+    after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z5R89390357567127  whose number is this?"
 )]
 struct Command {
     #[command(subcommand)]
