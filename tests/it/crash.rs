@@ -1,0 +1,3 @@
+//! What a killed process may not cost.
+
+mod basics;
