@@ -6,6 +6,7 @@ mod architecture;
 mod carriers;
 mod delivery;
 mod private;
+mod promises;
 mod receivers;
 mod store;
 mod support;
