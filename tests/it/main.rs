@@ -7,6 +7,7 @@ mod carriers;
 mod crash;
 mod delivery;
 mod private;
+mod promises;
 mod receivers;
 mod store;
 mod support;

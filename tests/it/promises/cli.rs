@@ -1,0 +1,323 @@
+//! The command line as people and scripts use it: exit codes, all problems at once, JSON that others rely on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs the program with a bare environment: nothing of the machine's own configuration leaks in.
+fn wismo(arguments: &[&str]) -> Output {
+    command(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wismo"));
+    command.args(arguments).env_clear().env("HOME", "/nonexistent").env("PATH", std::env::var_os("PATH").unwrap());
+    command
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("it died: {output:?}"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    let printed = text(&output.stdout);
+    assert_eq!(printed.trim_end().lines().count(), 1, "one line of JSON where no terminal is: {printed}");
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+fn config(folder: &Path, body: &str) -> String {
+    let file = folder.join("wismo.toml");
+    fs::write(&file, body).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn check_reports_every_problem_at_once_with_file_key_and_nearest_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = config(
+        folder.path(),
+        r#"
+[server]
+lisen = "127.0.0.1:0"
+[webhook]
+allow_nets = ["10.0.0.0/99"]
+timeout = "soon"
+[polling.intervals]
+in_transt = "3h"
+[accounts.parcels]
+carrier = "upss"
+shops = "*"
+"#,
+    );
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    fs::write(folder.path().join("conf.d/10-more.toml"), "[log]\nformat = \"xml\"\n").unwrap();
+    let output = command(&["check", "--config", &file]).env("WISMO__SHUTDOWN__DEADLIN", "3s").output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(code(&output), 78, "{told}");
+    assert!(output.stdout.is_empty());
+    for part in [
+        "wismo.toml: server.lisen: unknown key; did you mean \"listen\"?",
+        "webhook.allow_nets",
+        "10.0.0.0/99",
+        "webhook.timeout: \"soon\" is no duration",
+        "polling.intervals.in_transt: unknown key; did you mean \"in_transit\"?",
+        "10-more.toml: log.format",
+        "shutdown.deadlin: unknown key; did you mean \"deadline\"?",
+    ] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    assert!(told.lines().all(|line| line.starts_with("wismo: ")), "{told}");
+}
+
+#[test]
+fn check_judges_accounts_by_their_carriers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = config(
+        folder.path(),
+        r#"
+[accounts.a]
+carrier = "upss"
+shops = "*"
+[accounts.b]
+carrier = "laposte"
+environment = "moon"
+shops = ["x"]
+[accounts.b.credentials]
+keey = "SECRET-THAT-MUST-NOT-SHOW"
+[accounts.c]
+carrier = "mondialrelay"
+shops = ["x"]
+"#,
+    );
+    for subcommand in ["check", "run"] {
+        let output = wismo(&[subcommand, "--config", &file]);
+        let told = text(&output.stderr);
+        assert_eq!(code(&output), 78, "{told}");
+        for part in [
+            "accounts.a.carrier: \"upss\" is no carrier; did you mean \"ups\"?",
+            "accounts.b.environment: \"moon\" is none of",
+            "accounts.b.credentials: key is missing",
+            "accounts.b.credentials: \"keey\" is no credential of laposte",
+            "accounts.c.credentials",
+        ] {
+            assert!(told.contains(part), "{subcommand}: {part} is missing in\n{told}");
+        }
+        assert!(!told.contains("SECRET-THAT"), "{told}");
+    }
+}
+
+/// A rule of the settings and a rule of the carriers are both told: nobody mends a file twice.
+#[test]
+fn check_tells_problems_of_settings_and_of_accounts_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = config(folder.path(), "[server]\nlisen = \"x\"\n[accounts.a]\ncarrier = \"upss\"\nshops = \"*\"\n");
+    let output = wismo(&["check", "--config", &file]);
+    let told = text(&output.stderr);
+    assert_eq!(code(&output), 78, "{told}");
+    for part in ["server.lisen: unknown key", "accounts.a.carrier: \"upss\" is no carrier"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+}
+
+#[test]
+fn check_accepts_the_documented_default_and_says_what_it_found() {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/config/wismo.toml");
+    for arguments in [vec!["check"], vec!["check", "--config", default]] {
+        let output = wismo(&arguments);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with("The configuration is good: 0 accounts, 5 carriers known."));
+    }
+    let missing = wismo(&["check", "--config", "/nonexistent/wismo.toml"]);
+    assert_eq!(code(&missing), 78);
+    assert!(text(&missing.stderr).contains("/nonexistent/wismo.toml"), "{missing:?}");
+}
+
+#[test]
+fn wrong_use_is_64_bad_data_65_nothing_there_69() {
+    let wrong_use: [&[&str]; 8] = [
+        &[],
+        &["fly"],
+        &["run", "--speed", "9"],
+        &["normalize", "ups"],
+        &["normalize", "nobody", "-"],
+        &["carriers", "show", "nobody"],
+        &["demo", "--sabotage", "tea"],
+        &["shops", "add", "Not A Name"],
+    ];
+    for arguments in wrong_use {
+        let output = wismo(arguments);
+        assert_eq!(code(&output), 64, "{arguments:?}: {}", text(&output.stderr));
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
+    }
+    let bad_data: [&[&str]; 3] =
+        [&["detect", "no number at all!"], &["normalize", "ups", "/nonexistent/answer.json"], &["normalize", "ups", "-"]];
+    for arguments in bad_data {
+        assert_eq!(code(&wismo(arguments)), 65, "{arguments:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().display();
+    let nothing_there = config(folder.path(), &format!("state_dir = \"{state}\"\n[redis]\nurl = \"redis://127.0.0.1:1/\"\n"));
+    assert_eq!(code(&wismo(&["shops", "add", "shop", "--config", &nothing_there])), 69);
+    let no_program = config(
+        folder.path(),
+        &format!("state_dir = \"{state}\"\n[server]\nlisten = \"127.0.0.1:0\"\n[private_redis]\nprogram = \"/nonexistent/redis\"\n"),
+    );
+    let output = wismo(&["run", "--config", &no_program]);
+    assert_eq!(code(&output), 69, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("/nonexistent/redis"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn help_has_examples_and_goes_to_standard_output() {
+    for arguments in [
+        vec!["--help"],
+        vec!["demo", "--help"],
+        vec!["detect", "--help"],
+        vec!["normalize", "--help"],
+        vec!["carriers", "show", "--help"],
+        vec!["shops", "add", "--help"],
+        vec!["run", "--help"],
+        vec!["check", "--help"],
+        vec!["carriers", "list", "--help"],
+    ] {
+        let output = wismo(&arguments);
+        let told = text(&output.stdout);
+        assert_eq!(code(&output), 0);
+        assert!(output.stderr.is_empty());
+        let examples = told.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
+        assert!(examples.clone().any(|line| line.trim_start().starts_with("wismo ")), "{arguments:?} has no example:\n{told}");
+    }
+    assert!(text(&wismo(&["--version"]).stdout).starts_with("wismo "));
+}
+
+#[test]
+fn carriers_are_listed_and_shown() {
+    let output = wismo(&["carriers", "list"]);
+    assert_eq!(code(&output), 0);
+    let codes: Vec<String> =
+        text(&output.stdout).lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    assert_eq!(codes, ["fedex", "laposte", "mondialrelay", "sandbox", "ups"]);
+    let listed = json(&wismo(&["carriers", "list", "--json"]));
+    assert_eq!(listed["carriers"].as_array().unwrap().len(), 5);
+    let sandbox = text(&wismo(&["carriers", "show", "sandbox"]).stdout);
+    for number in ["SANDBOX-DELIVERED", "SANDBOX-LATE", "SANDBOX-LOST"] {
+        assert!(sandbox.contains(number), "{sandbox}");
+    }
+    for carrier in &codes {
+        let shown = json(&wismo(&["carriers", "show", carrier, "--json"]));
+        assert_eq!(shown["code"], carrier.as_str());
+        assert!(shown["limits"][0]["source"].as_str().is_some_and(|source| !source.is_empty()), "{shown}");
+    }
+}
+
+#[test]
+fn detect_ranks_candidates_in_the_documented_shape() {
+    for given in ["1Z12345E0205271688", " 1z 1234 5e02 0527 1688 ", "https://www.ups.com/track?tracknum=1Z12345E0205271688"] {
+        let output = wismo(&["detect", given, "--json"]);
+        assert_eq!(code(&output), 0, "{given}");
+        let first = json(&output)["candidates"][0].clone();
+        assert_eq!(first["carrier"], "ups", "{given}: {first}");
+        assert_eq!(first["number"], "1Z12345E0205271688", "{given}");
+        assert_eq!(first["checksum"], "verified", "{given}");
+        let mut keys: Vec<&String> = first.as_object().unwrap().keys().collect();
+        keys.sort();
+        assert_eq!(keys, ["carrier", "checksum", "format", "number", "score"]);
+    }
+    let many = json(&wismo(&["detect", "123456789012", "--json"]));
+    let scores: Vec<f64> = many["candidates"].as_array().unwrap().iter().map(|c| c["score"].as_f64().unwrap()).collect();
+    assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "best first: {many}");
+    assert_eq!(json(&wismo(&["detect", "???", "--json"])), serde_json::json!({"candidates": []}));
+}
+
+fn samples() -> Vec<(String, PathBuf)> {
+    let carriers = Path::new(env!("CARGO_MANIFEST_DIR")).join("carriers");
+    let mut found = Vec::new();
+    for folder in fs::read_dir(carriers).unwrap().map(|entry| entry.unwrap()) {
+        let Ok(entries) = fs::read_dir(folder.path().join("samples")) else { continue };
+        let code = folder.file_name().to_string_lossy().into_owned();
+        let answers = entries.map(|entry| entry.unwrap().path()).filter(|path| !path.to_string_lossy().ends_with(".expect.json"));
+        found.extend(answers.map(|path| (code.clone(), path)));
+    }
+    found.sort();
+    found
+}
+
+/// Keys of the documented parcel; docs/normalize.md is the list.
+const PARCEL: [&str; 25] = [
+    "number", "outcome", "message", "carrier", "status", "substatus", "who_must_act", "service", "eta", "delivered_at",
+    "delivered_to", "attempts", "first_attempt_at", "pickup", "partner", "pieces", "charges", "weight", "origin",
+    "destination", "proof", "public_url", "events", "", "",
+];
+
+#[test]
+fn normalize_prints_the_documented_shape_for_every_sample() {
+    let documented: Vec<&str> = PARCEL.into_iter().filter(|key| !key.is_empty()).collect();
+    let (mut good, mut events) = (0, 0);
+    for (carrier, file) in samples() {
+        let expected: Value = serde_json::from_str(&fs::read_to_string(file.with_extension("expect.json")).unwrap()).unwrap();
+        let status = expected["http_status"].as_u64().unwrap_or(200).to_string();
+        let path = file.display().to_string();
+        let mut arguments = vec!["normalize", &carrier, &path, "--json", "--http-status", &status];
+        for number in expected["numbers"].as_array().into_iter().flatten() {
+            arguments.extend(["--number", number.as_str().unwrap()]);
+        }
+        let output = wismo(&arguments);
+        let told = json(&output);
+        assert_eq!(told["outcome"], expected["outcome"], "{path}");
+        assert_eq!(code(&output), if told["outcome"] == "ok" { 0 } else { 65 }, "{path}");
+        assert!(output.stderr.is_empty(), "{path}: {}", text(&output.stderr));
+        let asked = expected["numbers"].as_array().map_or(0, Vec::len);
+        let parcels = told["parcels"].as_array().unwrap();
+        assert!(asked == 0 || parcels.len() == asked, "{path}: every asked number appears exactly once");
+        for parcel in parcels {
+            let keys: Vec<&str> = parcel.as_object().unwrap().keys().map(String::as_str).collect();
+            if parcel["outcome"] == "ok" {
+                good += 1;
+                assert!(documented.iter().all(|key| keys.contains(key)), "{path}: {keys:?}");
+                events += parcel["events"].as_array().unwrap().iter().map(judge_event).count();
+            } else {
+                assert_eq!(keys.len(), 3, "{path}: {parcel}");
+            }
+        }
+    }
+    assert!(good > 30 && events > 60, "{good} parcels, {events} events");
+}
+
+/// No zone is invented, and a date stays a date.
+fn judge_event(event: &Value) {
+    let time = &event["time"];
+    if time.is_null() {
+        return;
+    }
+    match time["precision"].as_str() {
+        Some("date") => {
+            assert_eq!(time["local"].as_str().unwrap().len(), 10, "{event}");
+            assert!(time["utc"].is_null(), "a date is no instant: {event}");
+        }
+        Some("minute" | "second") => assert_eq!(time["local"].as_str().unwrap().len(), 19, "{event}"),
+        other => panic!("{other:?}: {event}"),
+    }
+    assert_eq!(time["zone_source"] == "none", time["utc"].is_null() || time["precision"] == "date", "{event}");
+    assert!(["moves", "note", "unmapped"].iter().any(|effect| event["effect"] == *effect), "{event}");
+    if event["effect"] == "unmapped" {
+        assert!(event["status"].is_null(), "an unknown code has no status: {event}");
+    }
+}
+
+#[test]
+fn normalize_reads_standard_input_and_explains() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/ups/samples/delivered.json");
+    let output = command(&["normalize", "ups", "-", "--json", "--explain"]).stdin(fs::File::open(file).unwrap()).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let told = json(&output);
+    let explained = told["explain"].as_array().unwrap();
+    assert!(explained.iter().any(|line| line["source"].as_str().is_some_and(|source| source.contains("codes"))), "{told}");
+    let read = wismo(&["normalize", "ups", file]);
+    assert!(text(&read.stdout).starts_with("outcome: ok\n"), "for people: {}", text(&read.stdout));
+}
