@@ -42,8 +42,14 @@ struct Command {
 #[derive(Subcommand)]
 enum What {
     /// Run the daemon
+    #[command(
+        after_help = "SIGTERM or SIGINT stops it in order, SIGHUP reads the configuration again.\n\nExamples:\n  wismo run\n  wismo run --config ./wismo.toml\n  WISMO__LOG__FILTER=debug wismo run"
+    )]
     Run(ConfigArgs),
     /// Read the whole configuration, report every problem, and stop
+    #[command(
+        after_help = "Exit code 78 when something is wrong.\n\nExample:\n  wismo check --config /etc/wismo/wismo.toml"
+    )]
     Check(ConfigArgs),
     /// Show the main job running: private Redis, simulated carriers, a receiver that prints
     Demo(demo::DemoArgs),
