@@ -9,7 +9,7 @@ use super::{ConfigArgs, DATA, output, refuse};
 use crate::carrier::{Hints, Registry};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo detect 1Z12345E0205271688\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z12345E0205271688'")]
+#[command(after_help = "Examples:\n  wismo detect 1Z12345E0205271686\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z12345E0205271686'")]
 pub struct DetectArgs {
     /// A number as found: blanks, dashes, lower case and whole tracking links are fine
     number: String,

@@ -21,6 +21,8 @@ pub struct ArrivedEvent {
     pub text: Option<String>,
     /// The time as the carrier wrote it.
     pub raw_time: Option<String>,
+    /// Everything that is said of the place, in one line.
+    pub place: String,
 }
 
 /// One delivery.
@@ -118,6 +120,7 @@ struct Event {
     code: Option<String>,
     description: Option<String>,
     time: Option<Time>,
+    place: Option<std::collections::BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -151,6 +154,7 @@ impl Arrival {
             code: event.code,
             text: event.description,
             raw_time: event.time.and_then(|time| time.raw),
+            place: event.place.iter().flat_map(|place| place.values()).filter_map(|part| part.as_str()).collect::<Vec<_>>().join(" "),
         });
         Self {
             at,
