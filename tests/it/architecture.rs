@@ -27,6 +27,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("redis", &["store"]),
     ("reqwest", &["polling", "webhook", "cli"]),
     ("axum", &["api", "simulator"]),
+    ("hyper", &["api"]),
     ("minijinja", &["carrier"]),
     ("roxmltree", &["carrier"]),
     ("anyhow", &["cli"]),

@@ -6,8 +6,8 @@ use wismo::simulator::receiver::Behaviour;
 
 use super::house::{Plan, until};
 
-const TRACKERS: usize = 2_500;
-const ENDPOINTS: usize = 6;
+const TRACKERS: usize = 700;
+const ENDPOINTS: usize = 16;
 const UPDATES: usize = 2;
 
 #[tokio::test]

@@ -82,8 +82,8 @@ async fn planted_secrets_appear_nowhere() {
     answers.push(shop.ask("POST", "/v1/endpoints", Some(&format!("{{\"url\":\"https://x\",\"secret\":\"{own_secret}"))).await.1);
     answers.push(shop.post("/v1/endpoints", &json!({ "url": "https://example.com", "secret": 7 })).await.1);
     answers.push(shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "secret": "whsec_planted-but-short" })).await.1);
-    until("every carrier's answer", || async {
-        Network::ALL.iter().all(|network| house.carrier(*network).ledger.told_count() >= 3).then_some(())
+    until("two failed calls at every carrier", || async {
+        Network::ALL.iter().all(|network| house.carrier(*network).ledger.call_count() >= 2).then_some(())
     })
     .await;
 
