@@ -4,6 +4,7 @@ mod endpoints;
 mod health;
 mod input;
 mod problem;
+mod serve;
 mod state;
 mod trackers;
 
@@ -12,10 +13,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub use problem::Problem;
+pub use serve::serve;
 pub use state::{AccountInfo, Api, ApiParts, Reloadable};
 
 /// Every route.
@@ -55,9 +55,4 @@ async fn deadline(
         )
         .into_response(),
     }
-}
-
-/// Serves until cancelled, then lets requests in flight end.
-pub async fn serve(listener: TcpListener, api: Api, cancel: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(api)).with_graceful_shutdown(cancel.cancelled_owned()).await
 }

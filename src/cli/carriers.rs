@@ -17,6 +17,7 @@ pub struct CarriersArgs {
 #[derive(Subcommand)]
 enum What {
     /// List the carriers
+    #[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers list --json")]
     List {
         /// Print one JSON object
         #[arg(long)]

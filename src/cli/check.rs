@@ -7,7 +7,7 @@ use crate::daemon;
 
 /// Reads everything that `wismo run` would, and stops.
 pub fn run(args: &ConfigArgs) -> ExitCode {
-    let settings = match args.load() {
+    let settings = match args.load_for_daemon() {
         Ok(settings) => settings,
         Err(code) => return code,
     };

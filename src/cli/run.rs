@@ -13,7 +13,7 @@ use crate::telemetry;
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub fn run(args: &ConfigArgs) -> ExitCode {
-    let settings = match args.load() {
+    let settings = match args.load_for_daemon() {
         Ok(settings) => settings,
         Err(code) => return code,
     };
@@ -30,7 +30,7 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
         let stop = CancellationToken::new();
         let (ask, reload) = mpsc::channel(1);
         listen_for_signals(&stop, ask)?;
-        let reread = Box::new(move || crate::settings::load(&sources));
+        let reread = Box::new(move || crate::settings::load_and_judge(&sources, super::judge));
         daemon::run(settings, Controls { stop, reload, reread, started: None }).await
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -75,6 +75,7 @@ impl Plan {
         let Ok(name) = SANDBOX.parse::<AccountName>() else { return };
         let Some(carrier) = self.registry.get(SANDBOX).filter(|_| !self.access.contains_key(&name)) else { return };
         let configured = settings::Account {
+            origin: "sandbox".to_owned(),
             carrier: SANDBOX.to_owned(),
             environment: "production".to_owned(),
             base_url: Some(format!("http://{listening}")),
@@ -106,32 +107,35 @@ fn account(
     lease: Duration,
     problems: &mut Vec<Problem>,
 ) -> Option<Account> {
-    let key = |what: &str| format!("accounts.{name}.{what}");
+    let told = |what: &str, message: String| Problem {
+        origin: configured.origin.clone(),
+        key: format!("accounts.{name}.{what}"),
+        message,
+    };
     let Some(carrier) = registry.get(&configured.carrier) else {
         let known: Vec<&str> = registry.all().map(|carrier| carrier.code().as_str()).collect();
         let hint = match settings::nearest(&configured.carrier, known.iter().copied()) {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("known: {}", known.join(", ")),
         };
-        problems.push(told(&key("carrier"), format!("{:?} is no carrier; {hint}", configured.carrier)));
+        problems.push(told("carrier", format!("{:?} is no carrier; {hint}", configured.carrier)));
         return None;
     };
     let before = problems.len();
     let definition = carrier.definition();
     if !definition.environments.contains_key(&configured.environment) {
         let known: Vec<&str> = definition.environments.keys().map(String::as_str).collect();
-        problems
-            .push(told(&key("environment"), format!("{:?} is none of {}", configured.environment, known.join(", "))));
+        problems.push(told("environment", format!("{:?} is none of {}", configured.environment, known.join(", "))));
     }
     for (credential, spec) in &definition.credentials {
         if spec.required && !configured.credentials.contains_key(credential) {
-            problems.push(told(&key("credentials"), format!("{credential} is missing: {}", spec.help)));
+            problems.push(told("credentials", format!("{credential} is missing: {}", spec.help)));
         }
     }
     for given in configured.credentials.keys().filter(|given| !definition.credentials.contains_key(*given)) {
         let known: Vec<&str> = definition.credentials.keys().map(String::as_str).collect();
         problems.push(told(
-            &key("credentials"),
+            "credentials",
             format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", ")),
         ));
     }

@@ -42,6 +42,12 @@ impl Sources {
 
 /// Reads everything, or says everything that is wrong with it.
 pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
+    load_and_judge(sources, |_| Vec::new())
+}
+
+/// The same with a judge of what settings alone cannot know, such as carriers. Where other settings are wrong, it is
+/// shown the accounts beside the defaults: whoever mends a configuration is told everything in one go.
+pub fn load_and_judge(sources: &Sources, judge: impl Fn(&Settings) -> Vec<Problem>) -> Result<Settings, Vec<Problem>> {
     let mut unread = Vec::new();
     let mut builder = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
     for path in files(sources.file.as_deref(), &mut unread) {
@@ -63,13 +69,34 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
     let reader = Reader::new(&tree, "", &problems);
     let settings = sections::settings(&reader, sources);
     reader.finish();
+    let judged = match &settings {
+        Some(settings) => judge(settings),
+        None => accounts_alone(&tree, sources).map_or_else(Vec::new, |settings| judge(&settings)),
+    };
     let mut found = problems.into_inner();
+    found.extend(judged);
     found.sort();
     found.dedup();
     match settings {
         Some(settings) if found.is_empty() => Ok(settings),
         _ => Err(found),
     }
+}
+
+/// The default settings with the accounts, and the folder of carriers, that are configured.
+fn accounts_alone(tree: &config::Value, sources: &Sources) -> Option<Settings> {
+    let mut defaults = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml)).build().ok()?.cache;
+    let (config::ValueKind::Table(defaults_table), config::ValueKind::Table(given)) = (&mut defaults.kind, &tree.kind)
+    else {
+        return None;
+    };
+    for section in ["accounts", "carriers"] {
+        if let Some(value) = given.get(section) {
+            defaults_table.insert(section.to_owned(), value.clone());
+        }
+    }
+    let unused = Problems::default();
+    sections::settings(&Reader::new(&defaults, "", &unused), sources)
 }
 
 /// The main file and what lies in `conf.d` beside it.

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::model::{AccountName, ShopId, Status};
 
-pub use load::{Sources, load};
+pub use load::{Sources, load, load_and_judge};
 pub use reader::Problem;
 pub use units::nearest;
 
@@ -188,6 +188,8 @@ pub struct AccountLimits {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "config/wismo.toml documents every key")]
 pub struct Account {
+    /// The file, or other place, that says which carrier.
+    pub origin: String,
     pub carrier: String,
     pub environment: String,
     pub base_url: Option<String>,

@@ -67,6 +67,12 @@ impl<'a> Reader<'a> {
         self.report(origin, self.key(name), message.into());
     }
 
+    /// Where a key of this table is given.
+    pub(super) fn origin(&self, name: &str) -> String {
+        let origin = self.table.and_then(|table| table.get(name)).and_then(Value::origin);
+        origin.unwrap_or("configuration").to_owned()
+    }
+
     /// The value of a key, where it is given.
     pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
         self.asked.borrow_mut().insert(name.to_owned());

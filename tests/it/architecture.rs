@@ -57,6 +57,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("redis", &["store"]),
     ("reqwest", &["polling", "webhook", "cli"]),
     ("axum", &["api", "simulator"]),
+    ("hyper", &["api"]),
     ("minijinja", &["carrier"]),
     ("roxmltree", &["carrier", "simulator"]),
     ("anyhow", &["cli"]),

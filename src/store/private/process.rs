@@ -52,7 +52,8 @@ pub(super) async fn spawn(
     program: Option<&Path>,
     lock: File,
 ) -> Result<Process, StoreError> {
-    let program = match program {
+    let named = program;
+    let program = match named {
         Some(program) => program.to_owned(),
         None => search().ok_or_else(|| StoreError::Private(MISSING.to_owned()))?,
     };
@@ -79,7 +80,10 @@ pub(super) async fn spawn(
     let mut child = match started {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::Private(MISSING.to_owned()));
+            return Err(StoreError::Private(named.map_or_else(
+                || MISSING.to_owned(),
+                |program| format!("there is no program {} (private_redis.program)", program.display()),
+            )));
         }
         Err(error) => return Err(StoreError::Private(format!("{} does not start: {error}", program.display()))),
     };

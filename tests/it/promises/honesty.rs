@@ -25,7 +25,9 @@ async fn no_scan_of_any_carrier_is_moved_in_time() {
     let mut teller = Teller::new(house.clock, 3);
     let mut parcels = Vec::new();
     for network in Network::ALL {
-        for story in [Story::Normal, Story::FailedAttempt, Story::PickupPoint] {
+        // Mondial Relay tells minutes and no codes: the two vans of a failed attempt would be one scan to any reader.
+        let stories = [Story::Normal, Story::PickupPoint, Story::FailedAttempt];
+        for story in stories.into_iter().take(if network == Network::MondialRelay { 2 } else { 3 }) {
             let parcel = teller.parcel(network, story, house.clock.now(), Duration::from_secs(3));
             house.carrier(network).world.add(parcel.clone());
             let id = shop.register(&json!({ "number": parcel.number, "carrier": network.code() })).await;
@@ -110,7 +112,11 @@ async fn an_old_scan_after_the_delivery_is_told_and_reopens_nothing() {
     house.arrival("word of it", |a| a.events.iter().any(|e| e.code.as_deref() == Some("HUB_OUT"))).await;
     let told = kinds(&house, &id);
     let after: Vec<&String> = told.iter().skip_while(|kind| *kind != "tracker.delivered").skip(1).collect();
-    assert!(after.iter().all(|kind| *kind == "tracker.event_added"), "{told:?}");
+    // In so short a life its estimate may pass before the delivery is seen; that delay then clears.
+    assert!(
+        after.iter().all(|kind| ["tracker.event_added", "tracker.delay_cleared"].contains(&kind.as_str())),
+        "{told:?}"
+    );
     assert_eq!(told.iter().filter(|kind| *kind == "tracker.delivered").count(), 1);
 }
 

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use wismo::simulator::carriers::{self, Options, StandIn};
+use wismo::simulator::quota::Quota;
 use wismo::simulator::receiver::{Arrival, Receiver};
 use wismo::simulator::time::SimClock;
 use wismo::simulator::world::{Network, World};
@@ -39,20 +40,17 @@ delivered = "150ms"
 retry = "150ms"
 [shutdown]
 deadline = "3s"
-[log]
-format = "json"
-filter = "debug"
 "#;
 
 /// How a house is built.
 pub struct Plan {
     carriers: Vec<Network>,
-    options: Options,
+    quotas: Vec<(Network, Quota)>,
     allow: bool,
     sandbox_day: &'static str,
     webhook: &'static str,
     more: String,
-    durable: bool,
+    log: &'static str,
 }
 
 impl Plan {
@@ -60,18 +58,24 @@ impl Plan {
     pub fn new() -> Self {
         Self {
             carriers: Vec::new(),
-            options: Options::default(),
+            quotas: Vec::new(),
             allow: true,
             sandbox_day: "500ms",
             webhook: "timeout = \"1s\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\"]",
             more: String::new(),
-            durable: false,
+            log: "debug",
         }
     }
 
     /// With these stand-ins, each an account of its code for every shop.
     pub fn carriers(mut self, carriers: &[Network]) -> Self {
         self.carriers = carriers.to_vec();
+        self
+    }
+
+    /// With these quotas, which the stand-ins enforce and the auditor checks.
+    pub fn quotas(mut self, quotas: &[(Network, Quota)]) -> Self {
+        self.quotas = quotas.to_vec();
         self
     }
 
@@ -87,6 +91,18 @@ impl Plan {
         self
     }
 
+    /// Without leave to send to loopback.
+    pub fn closed(mut self) -> Self {
+        self.allow = false;
+        self
+    }
+
+    /// With a short log: for load.
+    pub fn quiet(mut self) -> Self {
+        self.log = "info";
+        self
+    }
+
     /// More tables of the configuration.
     pub fn more(mut self, text: &str) -> Self {
         self.more = text.to_owned();
@@ -95,13 +111,16 @@ impl Plan {
 
     /// Builds it and waits until it is ready.
     pub async fn open(self) -> House {
-        let redis = if self.durable { RedisServer::start_durable().await } else { RedisServer::start().await };
+        let redis = RedisServer::start().await;
         let (clock, stop) = (SimClock::start(), CancellationToken::new());
         let receiver = Receiver::start(clock, 0, None, stop.clone()).await.unwrap();
         let mut stand_ins = Vec::new();
         for network in &self.carriers {
             let world = Arc::new(World::new(clock));
-            stand_ins.push(carriers::start(*network, world, self.options.clone(), stop.clone()).await.unwrap());
+            let quota =
+                self.quotas.iter().find(|(of, _)| of == network).map_or_else(Quota::none, |(_, quota)| quota.clone());
+            let options = Options { quota, ..Options::default() };
+            stand_ins.push(carriers::start(*network, world, options, stop.clone()).await.unwrap());
         }
         let folder = tempfile::tempdir().unwrap();
         let mut house = House { folder, redis, clock, receiver, stand_ins, plan: self, stop, daemons: Vec::new() };
@@ -200,11 +219,11 @@ impl House {
 
     /// The same with other words about allowed nets.
     pub fn write_config_with(&self, allow: &str, more: &str) {
-        let Plan { webhook, sandbox_day, more: planned, .. } = &self.plan;
+        let Plan { webhook, sandbox_day, more: planned, log, .. } = &self.plan;
         let (state, redis) = (self.folder.path().display(), self.redis.url());
         let mut text = format!(
             "state_dir = \"{state}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"3s\"\n[redis]\nurl = \"{redis}\"\n\
-             {QUICK}[webhook]\n{allow}{webhook}\n[sandbox]\nday = \"{sandbox_day}\"\n{planned}\n{more}\n"
+             {QUICK}[log]\nformat = \"json\"\nfilter = \"{log}\"\n[webhook]\n{allow}{webhook}\n[sandbox]\nday = \"{sandbox_day}\"\n{planned}\n{more}\n"
         );
         for stand_in in &self.stand_ins {
             let (code, url) = (stand_in.code, stand_in.base_url());
@@ -240,7 +259,7 @@ impl House {
         daemon.base = format!("http://{}", listening["address"].as_str().unwrap());
         let ready = format!("{}/readyz", daemon.base);
         until("readiness", || async {
-            let answer = reqwest::get(&ready).await.ok()?;
+            let answer = client().get(&ready).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
@@ -288,10 +307,15 @@ pub struct Shop {
     client: reqwest::Client,
 }
 
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 impl Shop {
     /// Somebody with a key.
     pub fn with_key(base: &str, key: &str) -> Self {
-        Self { key: key.to_owned(), base: base.to_owned(), client: reqwest::Client::new() }
+        Self { key: key.to_owned(), base: base.to_owned(), client: client() }
     }
 
     /// The same shop at another daemon.

@@ -1,8 +1,15 @@
 //! One test at least for each promise, driving the real program against real Redis and the stand-ins over sockets.
 
 mod cli;
+mod delays;
 mod deliveries;
 mod demo;
+mod guard;
 mod honesty;
 mod house;
 mod isolation;
+mod memory;
+mod operations;
+mod races;
+mod secrets;
+mod tenants;
