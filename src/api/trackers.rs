@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::input::{self, RegisterBody};
@@ -38,12 +39,12 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
             continue;
         }
         let told = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
-        let fresh = match &before {
-            Some(ended) => Tracker { account: account.clone(), ..tracking::new_life(ended, told, now) },
-            None => {
-                let (shop, code) = (shop.clone(), carrier.code().clone());
-                Tracker::new(id.clone(), shop, code, number.clone(), account.clone(), told, now)
-            }
+        check_inputs(&carrier, &told, now)?;
+        let fresh = if let Some(ended) = &before {
+            Tracker { account: account.clone(), ..tracking::new_life(ended, told, now) }
+        } else {
+            let (shop, code) = (shop.clone(), carrier.code().clone());
+            Tracker::new(id.clone(), shop, code, number.clone(), account.clone(), told, now)
         };
         let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&account));
         if begin(store, before.as_ref(), &step).await? {
@@ -51,6 +52,23 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
         }
     }
     Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+}
+
+/// Refuses what the carrier could not be asked with.
+fn check_inputs(carrier: &Carrier, told: &Registration, now: Timestamp) -> Result<(), Problem> {
+    let known = &carrier.definition().inputs;
+    if let Some(unknown) = told.inputs.keys().find(|name| !known.contains_key(*name)) {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let hint = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(Problem::field(
+            &format!("inputs.{unknown}"),
+            format!("{} knows no such input; it knows: {hint}", carrier.code()),
+        ));
+    }
+    match carrier.input_problems(&carrier.inputs(told, now)).as_slice() {
+        [] => Ok(()),
+        problems => Err(Problem::field("inputs", problems.join("; "))),
+    }
 }
 
 /// Stores the beginning of a life; false when others were faster.
