@@ -15,7 +15,11 @@ use crate::webhook::queue::SECRET_PURPOSE;
 use crate::webhook::sign;
 
 /// `POST /v1/endpoints`: the answer is the only place where a secret made by us is ever shown.
-pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    bytes: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let body: EndpointBody = input::body(&bytes)?;
     let store = api.store()?;
     let guard = api.current().guard.clone();
@@ -27,7 +31,10 @@ pub async fn create(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) 
             None => name == *wanted,
         });
         if !known {
-            return Err(Problem::field(&format!("events[{at}]"), format!("{wanted:?} is no type of webhook; docs/changes.md lists them")));
+            return Err(Problem::field(
+                &format!("events[{at}]"),
+                format!("{wanted:?} is no type of webhook; docs/changes.md lists them"),
+            ));
         }
     }
     let secret = match body.secret {
@@ -65,30 +72,57 @@ pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<V
 }
 
 /// `GET /v1/endpoints/{id}`
-pub async fn show(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
 }
 
 /// `DELETE /v1/endpoints/{id}`
-pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     api.store()?.delete_endpoint(&shop, &endpoint.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/endpoints/{id}/test`: queues an `endpoint.test` for this endpoint alone.
-pub async fn test(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn test(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     if endpoint.state != EndpointState::Enabled {
-        return Err(Problem::new(StatusCode::CONFLICT, "Not enabled", "the endpoint gets no webhooks now; enable it first"));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Not enabled",
+            "the endpoint gets no webhooks now; enable it first",
+        ));
     }
     let store = api.store()?;
-    let change = store.append_endpoint_change(&endpoint, ChangeKind::EndpointTest, &view(&endpoint).to_string(), std::slice::from_ref(&endpoint.id)).await?;
+    let change = store
+        .append_endpoint_change(
+            &endpoint,
+            ChangeKind::EndpointTest,
+            &view(&endpoint).to_string(),
+            std::slice::from_ref(&endpoint.id),
+        )
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"id": change}))))
 }
 
 /// `POST /v1/endpoints/{id}/enable`: it gets webhooks again, from now on.
-pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn enable(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let mut endpoint = own(&api, &shop, &id).await?;
     endpoint.state = EndpointState::Enabled;
     endpoint.disabled_reason = None;
@@ -97,7 +131,11 @@ pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Path(id): Path
 }
 
 /// `GET /v1/endpoints/{id}/dead`: deliveries that were given up, newest first.
-pub async fn dead(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn dead(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     let dead = api.store()?.dead(&endpoint.id, 100).await?;
     let rows: Vec<Value> = dead
@@ -108,7 +146,12 @@ pub async fn dead(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<S
 }
 
 /// `POST /v1/endpoints/{id}/replay`: sends one change again, with the same id and the same bytes.
-pub async fn replay(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>, bytes: Bytes) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn replay(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     let body: ReplayBody = input::body(&bytes)?;
     let store = api.store()?;

@@ -15,10 +15,13 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
-        let problem = Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.inner().to_string());
+        let problem =
+            Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.inner().to_string());
         if field == "." { problem } else { problem.with("field", field) }
     })?;
-    reader.end().map_err(|error| Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.to_string()))?;
+    reader.end().map_err(|error| {
+        Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.to_string())
+    })?;
     Ok(value)
 }
 
@@ -71,7 +74,9 @@ impl RegisterBody {
     /// Refuses what cannot be used, naming the field.
     pub fn check(&self) -> Result<(), Problem> {
         short("number", &self.number, 1, 100)?;
-        for (field, text) in [("customer_ref", &self.customer_ref), ("locale", &self.locale), ("carrier", &self.carrier)] {
+        for (field, text) in
+            [("customer_ref", &self.customer_ref), ("locale", &self.locale), ("carrier", &self.carrier)]
+        {
             if let Some(text) = text {
                 short(field, text, 1, 200)?;
             }
@@ -101,7 +106,10 @@ impl RegisterBody {
         zone("destination.zone", destination.and_then(|d| d.zone.as_deref()))?;
         match destination.and_then(|d| d.country.as_deref()) {
             Some(country) if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) => {
-                Err(Problem::field("destination.country", format!("{country:?} is no ISO 3166 country: write two capitals, such as FR")))
+                Err(Problem::field(
+                    "destination.country",
+                    format!("{country:?} is no ISO 3166 country: write two capitals, such as FR"),
+                ))
             }
             _ => Ok(()),
         }
@@ -113,11 +121,18 @@ fn short(field: &str, text: &str, least: usize, most: usize) -> Result<(), Probl
     if (least..=most).contains(&count) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(Problem::field(field, format!("{least} to {most} characters without control characters belong here; {count} were given")))
+    Err(Problem::field(
+        field,
+        format!("{least} to {most} characters without control characters belong here; {count} were given"),
+    ))
 }
 
 fn few(field: &str, count: usize, most: usize) -> Result<(), Problem> {
-    if count <= most { Ok(()) } else { Err(Problem::field(field, format!("{count} entries are too many: {most} at most"))) }
+    if count <= most {
+        Ok(())
+    } else {
+        Err(Problem::field(field, format!("{count} entries are too many: {most} at most")))
+    }
 }
 
 fn zone(field: &str, name: Option<&str>) -> Result<(), Problem> {

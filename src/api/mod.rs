@@ -40,10 +40,19 @@ pub fn router(api: Api) -> Router {
 }
 
 /// A request that does not arrive or is not answered in time is given up: a slow client holds nothing up.
-async fn deadline(limit: Duration, request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+async fn deadline(
+    limit: Duration,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
     use axum::response::IntoResponse;
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(axum::http::StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the request took longer than {limit:?}")).into_response(),
+        Err(_) => Problem::new(
+            axum::http::StatusCode::REQUEST_TIMEOUT,
+            "Too slow",
+            format!("the request took longer than {limit:?}"),
+        )
+        .into_response(),
     }
 }

@@ -52,7 +52,8 @@ impl From<crate::store::StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({"type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail});
+        let mut body =
+            json!({"type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail});
         if let Value::Object(members) = &mut body {
             members.extend(self.more);
         }

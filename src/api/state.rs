@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::problem::Problem;
 use crate::carrier::Registry;
 use crate::model::{AccountName, CarrierCode, ShopId};
+use crate::polling::settle::Policy;
 use crate::settings::Shops;
 use crate::store::Store;
-use crate::polling::settle::Policy;
 use crate::webhook::guard::Guard;
 
 /// What registration needs to know of an account.

@@ -1,10 +1,10 @@
 //! Registering parcels and reading them back.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde_json::{Value, json};
 
 use super::input::{self, RegisterBody};
@@ -31,7 +31,11 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
         let now = store.now().await?;
         match store.load(&id).await? {
             Some(before) if tracking::is_over(&before, now) => {
-                let fresh = tracking::new_life(&before, body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }), now);
+                let fresh = tracking::new_life(
+                    &before,
+                    body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }),
+                    now,
+                );
                 let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
                 if let Commit::Done { .. } = store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
                     return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
@@ -43,8 +47,17 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
                 }
             }
             None => {
-                let registration = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
-                let fresh = Tracker::new(id.clone(), shop.clone(), carrier.code().clone(), number.clone(), account.clone(), registration, now);
+                let registration =
+                    body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
+                let fresh = Tracker::new(
+                    id.clone(),
+                    shop.clone(),
+                    carrier.code().clone(),
+                    number.clone(),
+                    account.clone(),
+                    registration,
+                    now,
+                );
                 let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
                 if let Registered::Created = store.register(&step.tracker, &step.changes, &step.timers).await? {
                     return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
@@ -56,7 +69,12 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
 }
 
 /// Takes over the given fields; nothing when the race was lost.
-async fn update(api: &Api, current: &Reloadable, before: Tracker, body: &RegisterBody) -> Result<Option<Tracker>, Problem> {
+async fn update(
+    api: &Api,
+    current: &Reloadable,
+    before: Tracker,
+    body: &RegisterBody,
+) -> Result<Option<Tracker>, Problem> {
     if body.history.is_some_and(|history| history != before.registration.history) {
         return Err(Problem::field("history", "it is settled when a parcel is first registered and cannot be changed"));
     }
@@ -74,10 +92,17 @@ async fn update(api: &Api, current: &Reloadable, before: Tracker, body: &Registe
 }
 
 /// Which carrier and account: as given, or found. A foreign account is answered as an unknown one is.
-fn place(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<(std::sync::Arc<Carrier>, AccountName), Problem> {
+fn place(
+    current: &Reloadable,
+    shop: &ShopId,
+    body: &RegisterBody,
+) -> Result<(std::sync::Arc<Carrier>, AccountName), Problem> {
     let carrier = match &body.carrier {
         Some(code) => current.registry.get(code).ok_or_else(|| {
-            Problem::field("carrier", format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"))
+            Problem::field(
+                "carrier",
+                format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"),
+            )
         })?,
         None => detect(current, shop, body)?,
     };
@@ -89,41 +114,63 @@ fn place(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<(st
             Problem::field("account", format!("there is no account {name} of carrier {code} that this shop may use"))
         })?,
         None => accounts.find(own).ok_or_else(|| {
-            Problem::field("carrier", format!("no account of carrier {code} is set up for this shop; the operator adds one as [accounts.NAME]"))
+            Problem::field(
+                "carrier",
+                format!(
+                    "no account of carrier {code} is set up for this shop; the operator adds one as [accounts.NAME]"
+                ),
+            )
         })?,
     };
     Ok((carrier, account.0.clone()))
 }
 
 fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<std::sync::Arc<Carrier>, Problem> {
-    let own: Vec<CarrierCode> = current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
+    let own: Vec<CarrierCode> =
+        current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
     let country = body.destination.as_ref().and_then(|d| d.country.clone());
     let hints = Hints { carriers: own.clone(), country, ..Hints::default() };
     let found = current.registry.detect(&body.number, &hints);
     let usable: Vec<_> = found.iter().filter(|candidate| own.contains(&candidate.carrier)).collect();
-    let best = usable.first().filter(|first| usable.iter().skip(1).all(|other| other.carrier == first.carrier || other.score < first.score));
-    let candidates: Vec<Value> = found.iter().map(|candidate| json!({"carrier": candidate.carrier, "format": candidate.format})).collect();
+    let best = usable
+        .first()
+        .filter(|first| usable.iter().skip(1).all(|other| other.carrier == first.carrier || other.score < first.score));
+    let candidates: Vec<Value> =
+        found.iter().map(|candidate| json!({"carrier": candidate.carrier, "format": candidate.format})).collect();
     let refused = |detail: &str| Problem::field("carrier", detail).with("candidates", candidates.clone());
     match best {
-        Some(candidate) => current.registry.get(candidate.carrier.as_str()).ok_or_else(|| Problem::not_found("carrier")),
-        None if usable.is_empty() && found.is_empty() => Err(refused("no carrier has numbers of this shape; name the carrier")),
+        Some(candidate) => {
+            current.registry.get(candidate.carrier.as_str()).ok_or_else(|| Problem::not_found("carrier"))
+        }
+        None if usable.is_empty() && found.is_empty() => {
+            Err(refused("no carrier has numbers of this shape; name the carrier"))
+        }
         None if usable.is_empty() => Err(refused("this shop has no account at a carrier with numbers of this shape")),
         None => Err(refused("more than one carrier has numbers of this shape; name the carrier")),
     }
 }
 
 /// `GET /v1/trackers/{id}`
-pub async fn show(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
 }
 
 /// `DELETE /v1/trackers/{id}`
-pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let current = api.current();
     for _ in 0..RACES {
         let tracker = own(&api, &shop, &id).await?;
         let store = api.store()?;
-        let step = tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.policy.rules(&tracker.account));
+        let step =
+            tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.policy.rules(&tracker.account));
         if let Commit::Done { .. } | Commit::Gone = store.delete(&tracker, &step.changes).await? {
             return Ok(StatusCode::NO_CONTENT);
         }

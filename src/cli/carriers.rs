@@ -26,7 +26,9 @@ enum What {
         config: ConfigArgs,
     },
     /// Show what an operator needs to know of one
-    #[command(after_help = "Examples:\n  wismo carriers show ups\n  wismo carriers show sandbox     # the numbers that play a story")]
+    #[command(
+        after_help = "Examples:\n  wismo carriers show ups\n  wismo carriers show sandbox     # the numbers that play a story"
+    )]
     Show {
         /// Its code or an alias
         code: String,
@@ -55,7 +57,12 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
         What::List { json, .. } => list(&registry, *json),
         What::Show { code, json, .. } => match registry.get(code) {
             Some(carrier) => show(&carrier, *json),
-            None => return fail(USAGE, format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them")),
+            None => {
+                return fail(
+                    USAGE,
+                    format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"),
+                );
+            }
         },
     }
     ExitCode::SUCCESS
@@ -68,7 +75,8 @@ fn list(registry: &Registry, as_json: bool) {
     }
     for carrier in registry.all() {
         let definition = carrier.definition();
-        let countries = if definition.countries.is_empty() { "world".to_owned() } else { definition.countries.join(" ") };
+        let countries =
+            if definition.countries.is_empty() { "world".to_owned() } else { definition.countries.join(" ") };
         output::line(format!("{:<14} {:<28} {countries}", carrier.code(), definition.name));
     }
 }
@@ -104,13 +112,29 @@ fn show(carrier: &Carrier, as_json: bool) {
     }
     let d = carrier.definition();
     output::line(format!("{} ({})", d.name, d.code));
-    section("Credentials", d.credentials.iter().map(|(name, c)| format!("{name}{}: {}", if c.required { "" } else { " (optional)" }, c.help)));
-    section("Asked beside the number", d.inputs.iter().map(|(name, i)| format!("{name}{}: {}", if i.required { "" } else { " (optional)" }, i.help)));
+    section(
+        "Credentials",
+        d.credentials
+            .iter()
+            .map(|(name, c)| format!("{name}{}: {}", if c.required { "" } else { " (optional)" }, c.help)),
+    );
+    section(
+        "Asked beside the number",
+        d.inputs.iter().map(|(name, i)| format!("{name}{}: {}", if i.required { "" } else { " (optional)" }, i.help)),
+    );
     section("Environments", d.environments.keys().cloned());
-    section("Limits", d.limits.iter().map(|(name, l)| {
-        let windows: String = l.windows.iter().map(|w| format!(", {} calls in {:?}", w.calls, w.per)).collect();
-        format!("{name}: {} calls a second{windows}, {} at once, {} numbers a call ({})", l.per_second, l.concurrent, l.numbers_per_call, l.source)
-    }));
+    section(
+        "Limits",
+        d.limits.iter().map(|(name, l)| {
+            let windows: Vec<String> =
+                l.windows.iter().map(|w| format!(", {} calls in {:?}", w.calls, w.per)).collect();
+            let windows = windows.concat();
+            format!(
+                "{name}: {} calls a second{windows}, {} at once, {} numbers a call ({})",
+                l.per_second, l.concurrent, l.numbers_per_call, l.source
+            )
+        }),
+    );
     section("Numbers", d.numbers.iter().map(|n| format!("{}: {}", n.name, n.examples.join(", "))));
     section("Numbers that play a story", d.scripts.iter().map(|s| format!("{:<28} {}", s.number, s.story)));
     section("Sources", d.facts.iter().map(|f| format!("{}: {}", f.what, f.source)));

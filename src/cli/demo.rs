@@ -32,7 +32,9 @@ const SHOP: &str = "demo";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo demo                          a minute, told line by line\n  wismo demo --seconds 30 --json      the auditor's figures alone\n  wismo demo --sabotage drop          is the auditor awake? exit code 1")]
+#[command(
+    after_help = "Examples:\n  wismo demo                          a minute, told line by line\n  wismo demo --seconds 30 --json      the auditor's figures alone\n  wismo demo --sabotage drop          is the auditor awake? exit code 1"
+)]
 pub struct DemoArgs {
     /// How long the parcels' lives take together
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=3600))]
@@ -107,12 +109,8 @@ async fn play(args: &DemoArgs) -> anyhow::Result<Report> {
     let (told, mut milestones) = mpsc::channel(4);
     let (_, reload) = mpsc::channel(1);
     let stop_daemon = CancellationToken::new();
-    let controls = Controls {
-        stop: stop_daemon.clone(),
-        reload,
-        reread: Box::new(|| Err(Vec::new())),
-        started: Some(told),
-    };
+    let controls =
+        Controls { stop: stop_daemon.clone(), reload, reread: Box::new(|| Err(Vec::new())), started: Some(told) };
     let mut running = tokio::spawn(daemon::run(settings, controls));
     let outcome = tokio::select! {
         ended = &mut running => Err(early_end(ended)),
@@ -177,7 +175,9 @@ async fn set_up(args: &DemoArgs, stop: &CancellationToken) -> anyhow::Result<Sta
         stand_ins.push(stand_in);
     }
     let narrator = Narrator::new(clock, stand_ins.clone());
-    let listener = (!args.json).then(|| -> crate::simulator::receiver::Listener { Arc::new(move |arrival| output::line(narrator.line(arrival))) });
+    let listener = (!args.json).then(|| -> crate::simulator::receiver::Listener {
+        Arc::new(move |arrival| output::line(narrator.line(arrival)))
+    });
     let receiver = Receiver::start(clock, 0, listener, stop.clone()).await?;
     Ok(Stage { clock, carriers: stand_ins, receiver, script })
 }
@@ -219,7 +219,10 @@ deadline = "5s"
     );
     for stand_in in &stage.carriers {
         let (code, url) = (stand_in.code, stand_in.base_url());
-        let _ = write!(text, "[accounts.{code}]\ncarrier = \"{code}\"\nbase_url = \"{url}\"\nshops = [\"{SHOP}\"]\n[accounts.{code}.credentials]\n");
+        let _ = write!(
+            text,
+            "[accounts.{code}]\ncarrier = \"{code}\"\nbase_url = \"{url}\"\nshops = [\"{SHOP}\"]\n[accounts.{code}.credentials]\n"
+        );
         for (name, value) in &stand_in.credentials {
             let _ = writeln!(text, "{name} = \"{value}\"");
         }
@@ -244,7 +247,10 @@ async fn act(args: &DemoArgs, stage: &Stage, milestones: &mut mpsc::Receiver<Sta
     let secret = endpoint["secret"].as_str().context("the endpoint's answer holds no secret")?;
     stage.receiver.expect(SHOP, secret);
     if !args.json {
-        output::line(format!("A shop registers {} parcels at four carriers; webhooks arrive as the parcels move.\n", stage.script.cast.len()));
+        output::line(format!(
+            "A shop registers {} parcels at four carriers; webhooks arrive as the parcels move.\n",
+            stage.script.cast.len()
+        ));
     }
     for cast in &stage.script.cast {
         shop.register(cast).await?;
@@ -265,7 +271,8 @@ fn spoil(args: &DemoArgs, stage: &Stage) -> Option<JoinHandle<()>> {
         Spoil::Overcall => Sabotage::Overcall,
     };
     let wait = Duration::from_secs(args.seconds) / 3;
-    let (receiver, victim) = (stage.receiver.clone(), stage.carriers.iter().find(|stand_in| stand_in.code == "ups").cloned());
+    let (receiver, victim) =
+        (stage.receiver.clone(), stage.carriers.iter().find(|stand_in| stand_in.code == "ups").cloned());
     Some(tokio::spawn(async move {
         tokio::time::sleep(wait).await;
         if matches!(what, Sabotage::Overcall) {

@@ -9,7 +9,9 @@ use super::{ConfigArgs, DATA, output, refuse};
 use crate::carrier::{Hints, Registry};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo detect 1Z12345E0205271686\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z12345E0205271686'")]
+#[command(
+    after_help = "Examples:\n  wismo detect 1Z12345E0205271686\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z12345E0205271686'"
+)]
 pub struct DetectArgs {
     /// A number as found: blanks, dashes, lower case and whole tracking links are fine
     number: String,
@@ -33,7 +35,8 @@ pub fn run(args: &DetectArgs) -> ExitCode {
         Ok(registry) => registry,
         Err(problems) => return refuse(&super::of_carriers(problems)),
     };
-    let configured = settings.accounts.values().filter_map(|account| Some(registry.get(&account.carrier)?.code().clone())).collect();
+    let configured =
+        settings.accounts.values().filter_map(|account| Some(registry.get(&account.carrier)?.code().clone())).collect();
     let hints = Hints { carriers: configured, country: args.destination.clone(), ..Hints::default() };
     let found = registry.detect(&args.number, &hints);
     if args.json {

@@ -28,7 +28,12 @@ pub const UNAVAILABLE: u8 = 69;
 pub const CONFIG: u8 = 78;
 
 #[derive(Parser)]
-#[command(name = "wismo", version, about = "Where Is My Order? Tracks parcels at their carriers and fires signed webhooks.", after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z12345E0205271686  whose number is this?")]
+#[command(
+    name = "wismo",
+    version,
+    about = "Where Is My Order? Tracks parcels at their carriers and fires signed webhooks.",
+    after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z12345E0205271686  whose number is this?"
+)]
 struct Command {
     #[command(subcommand)]
     what: What,
@@ -128,7 +133,10 @@ pub fn main() -> ExitCode {
 
 /// A runtime for one command.
 pub fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| fail(UNAVAILABLE, format!("threads cannot be started: {error}")))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail(UNAVAILABLE, format!("threads cannot be started: {error}")))
 }
 
 #[cfg(test)]

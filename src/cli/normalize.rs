@@ -15,7 +15,9 @@ use crate::tracking;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo normalize ups answer.json\n  wismo normalize laposte answer.json --http-status 207 --number 6A10020030045 --explain\n  curl ... | wismo normalize fedex - --json")]
+#[command(
+    after_help = "Examples:\n  wismo normalize ups answer.json\n  wismo normalize laposte answer.json --http-status 207 --number 6A10020030045 --explain\n  curl ... | wismo normalize fedex - --json"
+)]
 pub struct NormalizeArgs {
     /// The carrier's code
     code: String,
@@ -48,7 +50,10 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
         Err(problems) => return refuse(&super::of_carriers(problems)),
     };
     let Some(carrier) = registry.get(&args.code) else {
-        return fail(USAGE, format!("{:?} is no carrier that wismo knows; `wismo carriers list` shows them", args.code));
+        return fail(
+            USAGE,
+            format!("{:?} is no carrier that wismo knows; `wismo carriers list` shows them", args.code),
+        );
     };
     let body = match read(&args.file) {
         Ok(body) => body,
@@ -66,7 +71,8 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
 
 /// `{"outcome", "parcels": [{"number", "outcome", ...the parcel...}]}`; documented in docs/normalize.md and kept stable.
 fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
-    let numbers: Vec<String> = args.numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
+    let numbers: Vec<String> =
+        args.numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
     let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
     let read = carrier.normalize(&numbers, &raw, args.explain);
     let parcels: Vec<Value> = read.answer.parcels.iter().map(|parcel| row(carrier, parcel)).collect();
@@ -80,7 +86,8 @@ fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
 fn row(carrier: &Carrier, parcel: &ParcelAnswer) -> Value {
     let mut row = json!({"number": parcel.number, "outcome": parcel.outcome.name(), "message": parcel.message});
     if let (Some(observation), Value::Object(row)) = (&parcel.observation, &mut row) {
-        let shape = serde_json::to_value(tracking::preview(carrier.code(), &parcel.number, observation)).unwrap_or_default();
+        let shape =
+            serde_json::to_value(tracking::preview(carrier.code(), &parcel.number, observation)).unwrap_or_default();
         if let Value::Object(fields) = shape {
             row.extend(fields);
         }

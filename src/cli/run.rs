@@ -41,8 +41,11 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
 
 /// First SIGTERM or SIGINT: stop in order. Second: at once. SIGHUP: reload.
 fn listen_for_signals(stop: &CancellationToken, reload: mpsc::Sender<()>) -> Result<(), DaemonError> {
-    let listen = |kind| signal(kind).map_err(|error| DaemonError::Io { what: "signals cannot be listened for".to_owned(), error });
-    let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    let listen = |kind| {
+        signal(kind).map_err(|error| DaemonError::Io { what: "signals cannot be listened for".to_owned(), error })
+    };
+    let (mut term, mut int, mut hup) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     let stop = stop.clone();
     tokio::spawn(async move {
         loop {

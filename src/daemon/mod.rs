@@ -80,10 +80,12 @@ pub enum Started {
 pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), DaemonError> {
     let mut plan = plan(&settings).map_err(DaemonError::Settings)?;
     let sandbox = start_sandbox(&settings, &mut plan).await?;
-    let listener = TcpListener::bind(settings.server.listen)
-        .await
-        .map_err(|error| DaemonError::Io { what: format!("cannot listen on {} (server.listen)", settings.server.listen), error })?;
-    let listening = listener.local_addr().map_err(|error| DaemonError::Io { what: "cannot listen".to_owned(), error })?;
+    let listener = TcpListener::bind(settings.server.listen).await.map_err(|error| DaemonError::Io {
+        what: format!("cannot listen on {} (server.listen)", settings.server.listen),
+        error,
+    })?;
+    let listening =
+        listener.local_addr().map_err(|error| DaemonError::Io { what: "cannot listen".to_owned(), error })?;
     let api = api(&settings, &plan, &controls.stop);
     let stop_api = CancellationToken::new();
     let serving = tokio::spawn(api::serve(listener, api.clone(), stop_api.clone()));
@@ -106,7 +108,10 @@ async fn tell(controls: &Controls, milestone: Started) {
 }
 
 /// The sandbox carrier, inside the daemon, on a free loopback port.
-async fn start_sandbox(settings: &Settings, plan: &mut Plan) -> Result<Option<(std::net::SocketAddr, CancellationToken)>, DaemonError> {
+async fn start_sandbox(
+    settings: &Settings,
+    plan: &mut Plan,
+) -> Result<Option<(std::net::SocketAddr, CancellationToken)>, DaemonError> {
     if !settings.sandbox.enabled {
         return Ok(None);
     }
@@ -173,7 +178,11 @@ async fn work(
                 // Listeners and the store stay as they are until a restart; the rest is swapped whole.
                 *api.reloadable.write().unwrap_or_else(std::sync::PoisonError::into_inner) = reloadable(&new_plan);
                 (settings, plan) = (*new_settings, *new_plan);
-                tracing::info!(event = "reloaded", accounts = plan.accounts.len(), "The new configuration is in force.");
+                tracing::info!(
+                    event = "reloaded",
+                    accounts = plan.accounts.len(),
+                    "The new configuration is in force."
+                );
             }
         }
     };
@@ -190,7 +199,10 @@ async fn work(
 }
 
 /// Waits for the order to stop (nothing) or for a new configuration that can be used.
-async fn until_reload(controls: &mut Controls, sandbox: Option<std::net::SocketAddr>) -> Option<(Box<Settings>, Box<Plan>)> {
+async fn until_reload(
+    controls: &mut Controls,
+    sandbox: Option<std::net::SocketAddr>,
+) -> Option<(Box<Settings>, Box<Plan>)> {
     loop {
         tokio::select! {
             () = controls.stop.cancelled() => return None,
@@ -228,7 +240,8 @@ fn start(store: &Store, settings: &Settings, plan: &Plan, cancel: &CancellationT
         tick: settings.polling.tick,
         slots: Arc::new(Semaphore::new(settings.polling.concurrency)),
     });
-    let webhooks = webhook::WebhookDeps { queue: store.clone(), guard: plan.guard.clone(), rules: webhook_rules(settings) };
+    let webhooks =
+        webhook::WebhookDeps { queue: store.clone(), guard: plan.guard.clone(), rules: webhook_rules(settings) };
     let delivering = webhook::run(webhooks, cancel.clone());
     Ok(Tasks {
         polling: tokio::spawn(polling::run(shared, plan.accounts.clone(), cancel.clone())),
@@ -263,7 +276,11 @@ async fn stop_tasks(tasks: Tasks, deadline: std::time::Duration) {
     let (polling, webhook) = (tasks.polling.abort_handle(), tasks.webhook.abort_handle());
     let both = async { (tasks.polling.await, tasks.webhook.await) };
     if tokio::time::timeout(deadline, both).await.is_err() {
-        tracing::warn!(event = "stop_forced", ?deadline, "Work in flight did not end in time and is cut off; it stays queued.");
+        tracing::warn!(
+            event = "stop_forced",
+            ?deadline,
+            "Work in flight did not end in time and is cut off; it stays queued."
+        );
         polling.abort();
         webhook.abort();
     }

@@ -12,12 +12,12 @@ use jiff::tz::TimeZone;
 use crate::api::AccountInfo;
 use crate::carrier::{Carrier, Registry};
 use crate::model::AccountName;
+use crate::polling::Account;
 use crate::polling::account::{Limits, rate_window};
 use crate::polling::longest_exchange;
 use crate::polling::schedule::IntervalTable;
 use crate::polling::settle::Policy;
 use crate::polling::windows::ShortWindow;
-use crate::polling::Account;
 use crate::settings::{self, Problem, Settings, Shops};
 use crate::store::{IN_MEMORY_WINDOW, LongWindow};
 
@@ -50,13 +50,10 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let mut accounts = Vec::new();
     let mut access = BTreeMap::new();
     for (name, configured) in &settings.accounts {
-        match account(&registry, name, configured, settings.polling.lease, &mut problems) {
-            Some(account) => {
-                let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
-                access.insert(name.clone(), info);
-                accounts.push(account);
-            }
-            None => continue,
+        if let Some(account) = account(&registry, name, configured, settings.polling.lease, &mut problems) {
+            let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
+            access.insert(name.clone(), info);
+            accounts.push(account);
         }
     }
     if !problems.is_empty() {
@@ -103,8 +100,18 @@ fn told(key: &str, message: String) -> Problem {
     Problem { origin: "configuration".to_owned(), key: key.to_owned(), message }
 }
 
-fn account(registry: &Registry, name: &AccountName, configured: &settings::Account, lease: Duration, problems: &mut Vec<Problem>) -> Option<Account> {
-    let told = |what: &str, message: String| Problem { origin: configured.origin.clone(), key: format!("accounts.{name}.{what}"), message };
+fn account(
+    registry: &Registry,
+    name: &AccountName,
+    configured: &settings::Account,
+    lease: Duration,
+    problems: &mut Vec<Problem>,
+) -> Option<Account> {
+    let told = |what: &str, message: String| Problem {
+        origin: configured.origin.clone(),
+        key: format!("accounts.{name}.{what}"),
+        message,
+    };
     let Some(carrier) = registry.get(&configured.carrier) else {
         let known: Vec<&str> = registry.all().map(|carrier| carrier.code().as_str()).collect();
         let hint = match settings::nearest(&configured.carrier, known.iter().copied()) {
@@ -158,11 +165,19 @@ fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) ->
     let (calls, per) = rate_window(own.per_second.map_or(published.per_second, f64::from));
     let zone = |name: &String| TimeZone::get(name).ok();
     let windows: Vec<Window> = match &own.windows {
-        Some(windows) => windows.iter().map(|w| Window { calls: w.calls, per: w.per, reset: w.reset.as_ref().and_then(zone) }).collect(),
-        None => published.windows.iter().map(|w| Window { calls: w.calls, per: w.per, reset: w.calendar.as_ref().map(|z| z.zone.clone()) }).collect(),
+        Some(windows) => windows
+            .iter()
+            .map(|w| Window { calls: w.calls, per: w.per, reset: w.reset.as_ref().and_then(zone) })
+            .collect(),
+        None => published
+            .windows
+            .iter()
+            .map(|w| Window { calls: w.calls, per: w.per, reset: w.calendar.as_ref().map(|z| z.zone.clone()) })
+            .collect(),
     };
     let rate = Window { calls, per, reset: None };
-    let (short, long): (Vec<_>, Vec<_>) = std::iter::once(rate).chain(windows).partition(|w| w.per <= IN_MEMORY_WINDOW && w.reset.is_none());
+    let (short, long): (Vec<_>, Vec<_>) =
+        std::iter::once(rate).chain(windows).partition(|w| w.per <= IN_MEMORY_WINDOW && w.reset.is_none());
     let deadline = longest_exchange(lease);
     let most = own.numbers_per_call.unwrap_or(published.numbers_per_call).clamp(1, published.numbers_per_call.max(1));
     Limits {

@@ -13,7 +13,10 @@ use crate::store::{MasterKey, Store, StoreError, StoreOptions, Target};
 /// The key that seals secrets: from its file, or made in the state folder.
 pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
     if let Some(file) = &settings.master_key_file {
-        let text = std::fs::read(file).map_err(|error| DaemonError::Io { what: format!("the master key {} cannot be read", file.display()), error })?;
+        let text = std::fs::read(file).map_err(|error| DaemonError::Io {
+            what: format!("the master key {} cannot be read", file.display()),
+            error,
+        })?;
         return Ok(MasterKey::from_text(&text)?);
     }
     folder(&settings.state_dir)?;
@@ -21,8 +24,10 @@ pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
 }
 
 fn folder(path: &Path) -> Result<(), DaemonError> {
-    std::fs::create_dir_all(path)
-        .map_err(|error| DaemonError::Io { what: format!("cannot create the folder {} (state_dir, runtime_dir)", path.display()), error })
+    std::fs::create_dir_all(path).map_err(|error| DaemonError::Io {
+        what: format!("cannot create the folder {} (state_dir, runtime_dir)", path.display()),
+        error,
+    })
 }
 
 fn options(settings: &Settings) -> StoreOptions {
@@ -80,7 +85,10 @@ pub async fn open(settings: &Settings) -> Result<(Store, Option<PrivateServer>),
 }
 
 /// Opens the store; while an external one is away, tries again until it is there or the daemon is to stop.
-pub async fn open_until(settings: &Settings, stop: &CancellationToken) -> Result<Option<(Store, Option<PrivateServer>)>, DaemonError> {
+pub async fn open_until(
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Option<(Store, Option<PrivateServer>)>, DaemonError> {
     let mut wait = Duration::from_millis(100);
     loop {
         match open(settings).await {

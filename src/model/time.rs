@@ -144,7 +144,7 @@ mod offset_text {
     use jiff::tz::Offset;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(offset: &Option<Offset>, s: S) -> Result<S::Ok, S::Error> {
         match offset {
             Some(offset) => s.collect_str(&super::offset_text(*offset)),

@@ -34,7 +34,9 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
         let items: Vec<CallItem> = batch.iter().map(|tracker| worker.account.item(tracker)).collect();
         match ask(worker, &items, permit).await {
             Err(Failure::NotSent) => {}
-            Err(Failure::Failed(outcome, message, retry_after)) => trouble(worker, batch, outcome, &message, retry_after).await,
+            Err(Failure::Failed(outcome, message, retry_after)) => {
+                trouble(worker, batch, outcome, &message, retry_after).await
+            }
             Ok((answer, _)) if answer.split && batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
                 open.push((right.to_vec(), None));
@@ -96,7 +98,12 @@ async fn token(worker: &Worker, call: &CallContext) -> Result<Option<SecretStrin
         .map_err(|missing| Failure::Failed(missing.outcome, missing.message, None))
 }
 
-async fn exchange(worker: &Worker, items: &[CallItem], token: Option<&SecretString>, call: &CallContext) -> Result<RawAnswer, Failure> {
+async fn exchange(
+    worker: &Worker,
+    items: &[CallItem],
+    token: Option<&SecretString>,
+    call: &CallContext,
+) -> Result<RawAnswer, Failure> {
     let account = &worker.account;
     let mut request = account
         .carrier
@@ -130,21 +137,33 @@ async fn told(worker: &Worker, batch: Vec<Tracker>, answer: &Answer, at: Timesta
         let id = tracker.id.clone();
         match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
             Ok(Some(0) | None) => {}
-            Ok(Some(changes)) => tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news."),
-            Err(error) => tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again."),
+            Ok(Some(changes)) => {
+                tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.")
+            }
+            Err(error) => {
+                tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.")
+            }
         }
     }
 }
 
 /// The call told nothing: leave the account or the parcels alone for a while.
-async fn trouble(worker: &Worker, batch: Vec<Tracker>, outcome: PollOutcome, message: &str, retry_after: Option<RetryAfter>) {
+async fn trouble(
+    worker: &Worker,
+    batch: Vec<Tracker>,
+    outcome: PollOutcome,
+    message: &str,
+    retry_after: Option<RetryAfter>,
+) {
     let now = crate::clock::now();
     let (wait, failures) = worker.carrier_failed();
     let account = &worker.account.name;
     let until = match outcome {
         PollOutcome::Throttled => Some(retry_after.map_or_else(|| time::after(now, wait), |after| after.instant(now))),
         PollOutcome::AuthFailed => Some(time::after(now, AUTH_PAUSE)),
-        _ => retry_after.map(|after| after.instant(now)).or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
+        _ => retry_after
+            .map(|after| after.instant(now))
+            .or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
     };
     if outcome == PollOutcome::AuthFailed {
         tracing::error!(event = "account_refused", carrier = %worker.account.carrier.code(), %account, message, "A carrier refuses this account; check its credentials.");
@@ -161,7 +180,8 @@ async fn trouble(worker: &Worker, batch: Vec<Tracker>, outcome: PollOutcome, mes
     if matches!(outcome, PollOutcome::CarrierFault | PollOutcome::Drifted) {
         for tracker in batch {
             let id = tracker.id.clone();
-            if let Err(error) = settle::failed(&worker.shared.store, &worker.shared.policy, tracker, outcome, now).await {
+            if let Err(error) = settle::failed(&worker.shared.store, &worker.shared.policy, tracker, outcome, now).await
+            {
                 tracing::debug!(event = "commit_failed", tracker = %id, %error, "A failed poll could not be noted.");
             }
         }

@@ -25,7 +25,13 @@ pub fn longest_exchange(span: Duration) -> Duration {
 
 impl Held {
     /// Takes the lease if it is free. The call may take a while to come back: time counts from before it.
-    pub async fn take(store: &Store, account: &AccountName, owner: &str, span: Duration, window: Duration) -> Option<Self> {
+    pub async fn take(
+        store: &Store,
+        account: &AccountName,
+        owner: &str,
+        span: Duration,
+        window: Duration,
+    ) -> Option<Self> {
         let asked_at = Instant::now();
         let lease = match store.acquire_lease_for(account, owner, span, window).await {
             Ok(lease) => lease?,

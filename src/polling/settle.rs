@@ -38,7 +38,9 @@ impl Policy {
     pub fn next_poll(&self, tracker: &Tracker, now: Timestamp) -> Option<Timestamp> {
         let next = schedule::next_poll(tracker, now, &self.table)?;
         match self.days.get(&tracker.account) {
-            Some(day) => Some(next.min(time::after(now, SignedDuration::try_from(*day / 10).unwrap_or(SignedDuration::MAX)))),
+            Some(day) => {
+                Some(next.min(time::after(now, SignedDuration::try_from(*day / 10).unwrap_or(SignedDuration::MAX))))
+            }
             None => Some(next),
         }
     }
@@ -46,15 +48,30 @@ impl Policy {
 
 /// Merges one parcel's answer into its tracker and commits it; when others were faster, again on top of theirs.
 /// Gives how many changes that told; nothing when the tracker is gone.
-pub async fn settle(store: &Store, policy: &Policy, tracker: Tracker, answer: &ParcelAnswer, at: Timestamp) -> Result<Option<usize>, StoreError> {
+pub async fn settle(
+    store: &Store,
+    policy: &Policy,
+    tracker: Tracker,
+    answer: &ParcelAnswer,
+    at: Timestamp,
+) -> Result<Option<usize>, StoreError> {
     let rules = policy.rules(&tracker.account);
     retrying(store, policy, tracker, |tracker, now| judge(tracker, answer, at, now, &rules)).await
 }
 
 /// Notes that a poll failed for a reason that is not the parcel's.
-pub async fn failed(store: &Store, policy: &Policy, tracker: Tracker, outcome: PollOutcome, at: Timestamp) -> Result<Option<usize>, StoreError> {
+pub async fn failed(
+    store: &Store,
+    policy: &Policy,
+    tracker: Tracker,
+    outcome: PollOutcome,
+    at: Timestamp,
+) -> Result<Option<usize>, StoreError> {
     let rules = policy.rules(&tracker.account);
-    retrying(store, policy, tracker, |tracker, now| tracking::advance(tracker, Input::Failed { at, outcome }, now, &rules)).await
+    retrying(store, policy, tracker, |tracker, now| {
+        tracking::advance(tracker, Input::Failed { at, outcome }, now, &rules)
+    })
+    .await
 }
 
 async fn retrying(

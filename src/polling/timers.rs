@@ -22,7 +22,9 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
         match round(&shared.store, &shared.policy).await {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again."),
+            Err(error) => {
+                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(shared.tick) => {}
@@ -43,19 +45,27 @@ async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
     Ok(count)
 }
 
-async fn fire(store: &Store, policy: &Policy, kind: TimerKind, id: &TrackerId, at: Timestamp) -> Result<(), StoreError> {
+async fn fire(
+    store: &Store,
+    policy: &Policy,
+    kind: TimerKind,
+    id: &TrackerId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     loop {
         let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await.map(drop) };
         let now = crate::clock::now();
         let step = tracking::advance(&tracker, Input::Clock, now, &policy.rules(&tracker.account));
         if kind == TimerKind::Retention && kept_long_enough(&tracker, now, policy) {
             tracing::info!(event = "tracker_expired", tracker = %id, "A parcel was kept long enough and is deleted.");
-            if gone(store.delete(&tracker, &[]).await?) {
+            if gone(&store.delete(&tracker, &[]).await?) {
                 return Ok(());
             }
             continue;
         }
-        if let Commit::Done { .. } | Commit::Gone = store.commit(&tracker, &step.tracker, &step.changes, &step.timers).await? {
+        if let Commit::Done { .. } | Commit::Gone =
+            store.commit(&tracker, &step.tracker, &step.changes, &step.timers).await?
+        {
             return Ok(());
         }
     }
@@ -67,6 +77,6 @@ fn kept_long_enough(tracker: &Tracker, now: Timestamp, policy: &Policy) -> bool 
 }
 
 /// Whether a deletion is done; a lost race is run again.
-fn gone(outcome: Commit) -> bool {
+fn gone(outcome: &Commit) -> bool {
     !matches!(outcome, Commit::LostRace)
 }

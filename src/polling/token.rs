@@ -44,7 +44,13 @@ impl TokenCache {
     }
 
     /// The token to call with; `None` where the carrier needs none. Whoever comes while one is being fetched waits for it.
-    pub async fn get(&self, store: &Store, client: &reqwest::Client, account: &Account, call: &CallContext) -> Result<Option<SecretString>, NoToken> {
+    pub async fn get(
+        &self,
+        store: &Store,
+        client: &reqwest::Client,
+        account: &Account,
+        call: &CallContext,
+    ) -> Result<Option<SecretString>, NoToken> {
         let Some(request) = account.carrier.token_call(&account.context(), call) else { return Ok(None) };
         let mut held = self.held.lock().await;
         if held.is_none() {
@@ -84,7 +90,11 @@ impl TokenCache {
     }
 
     async fn try_keep(&self, store: &Store, account: &Account, token: &Token) -> Result<(), StoreError> {
-        let kept = Kept { value: token.value.expose_secret().to_owned(), expires_at: token.expires_at, renew_at: token.renew_at };
+        let kept = Kept {
+            value: token.value.expose_secret().to_owned(),
+            expires_at: token.expires_at,
+            renew_at: token.renew_at,
+        };
         let plain = serde_json::to_vec(&kept).map_err(|error| StoreError::Secret(error.to_string()))?;
         let sealed = store.master_key().seal(PURPOSE, &plain)?;
         store.save_token(&account.name, &self.lease, &sealed, token.expires_at).await.map(drop)
@@ -97,7 +107,8 @@ async fn fetch_token(
     request: Result<CallRequest, CallProblem>,
     call: &CallContext,
 ) -> Result<Token, NoToken> {
-    let request = request.map_err(|problem| NoToken { outcome: PollOutcome::AuthFailed, message: problem.to_string() })?;
+    let request =
+        request.map_err(|problem| NoToken { outcome: PollOutcome::AuthFailed, message: problem.to_string() })?;
     let answer = fetch::send(client, &request)
         .await
         .map_err(|fault| NoToken { outcome: PollOutcome::CarrierFault, message: format!("token call: {fault}") })?;

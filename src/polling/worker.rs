@@ -197,7 +197,12 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// Starts calls for what is due now. `true`: there may be more at once.
-async fn start_calls(worker: &Arc<Worker>, held: &mut Held, calls: &mut JoinSet<()>, cancel: &CancellationToken) -> Result<bool, StoreError> {
+async fn start_calls(
+    worker: &Arc<Worker>,
+    held: &mut Held,
+    calls: &mut JoinSet<()>,
+    cancel: &CancellationToken,
+) -> Result<bool, StoreError> {
     let limits = &worker.account.limits;
     let room = limits.numbers_per_call * (limits.concurrent as usize * 2).min(64);
     let busy = lock(&worker.in_flight).len();

@@ -73,7 +73,7 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         sandbox: sandbox?,
         shutdown_deadline: shutdown_deadline?,
         log: log?,
-        accounts: accounts?,
+        accounts,
     })
 }
 
@@ -231,7 +231,7 @@ fn log(root: &Reader<'_>) -> Option<Log> {
     Some(Log { format: format?, filter: filter? })
 }
 
-fn accounts(root: &Reader<'_>, sources: &Sources) -> Option<BTreeMap<AccountName, Account>> {
+fn accounts(root: &Reader<'_>, sources: &Sources) -> BTreeMap<AccountName, Account> {
     let all = root.section("accounts");
     let mut accounts = BTreeMap::new();
     for name in all.names() {
@@ -244,7 +244,7 @@ fn accounts(root: &Reader<'_>, sources: &Sources) -> Option<BTreeMap<AccountName
             (Ok(_), None) => {}
         }
     }
-    Some(accounts)
+    accounts
 }
 
 fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
@@ -296,13 +296,14 @@ fn credential(c: &Reader<'_>, name: &str, sources: &Sources) -> Option<SecretStr
     let from = c.section(name);
     let path = match (from.given("file"), from.given("credential")) {
         (Some(file), None) => PathBuf::from(file),
-        (None, Some(credential)) => match sources.variable("CREDENTIALS_DIRECTORY") {
-            Some(folder) => Path::new(folder).join(credential),
-            None => {
-                from.wrong("credential", "$CREDENTIALS_DIRECTORY is not set: start wismo by systemd with LoadCredential=, or use { file = \"...\" }");
+        (None, Some(credential)) => {
+            let Some(folder) = sources.variable("CREDENTIALS_DIRECTORY") else {
+                let message = "$CREDENTIALS_DIRECTORY is not set: start wismo by systemd with LoadCredential=, or use { file = \"...\" }";
+                from.wrong("credential", message);
                 return None;
-            }
-        },
+            };
+            Path::new(folder).join(credential)
+        }
         _ => {
             c.wrong(name, "write the secret's text, { file = \"/path\" } or { credential = \"name\" }");
             return None;

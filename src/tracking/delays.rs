@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::event::{Meaning, Rule};
 use crate::model::status::{Direction, End, Status, Substatus, WhoMustAct};
-use crate::model::time::{Moment, after};
+use crate::model::time::{Moment, Precision, after};
 use crate::model::tracker::{Cause, Condition, DelayKind, KeptEvent, PollOutcome, TimerKind, Tracker};
 
 use super::merge::bounds;
@@ -253,9 +253,14 @@ fn is_scan(event: &KeptEvent) -> bool {
     event.meaning != Meaning::Note
 }
 
-/// The latest instant at which it can have happened.
+/// The latest instant at which it can have happened: a time given to the minute may be that minute's end.
 fn at_latest(event: &KeptEvent) -> Timestamp {
-    bounds(&event.time).map_or(event.observed_at, |(_, latest)| latest.min(event.observed_at))
+    let width = if event.time.precision == Some(Precision::Minute) {
+        SignedDuration::from_secs(59)
+    } else {
+        SignedDuration::ZERO
+    };
+    bounds(&event.time).map_or(event.observed_at, |(_, latest)| after(latest, width).min(event.observed_at))
 }
 
 /// Whether the carrier answered for this parcel.

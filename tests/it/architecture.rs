@@ -18,8 +18,38 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("webhook", &["model", "store", "clock"]),
     ("simulator", &["clock"]),
     ("api", &["model", "carrier", "tracking", "store", "polling", "webhook", "settings", "clock"]),
-    ("daemon", &["model", "carrier", "tracking", "store", "polling", "webhook", "api", "settings", "telemetry", "simulator", "clock"]),
-    ("cli", &["model", "carrier", "tracking", "store", "webhook", "daemon", "settings", "telemetry", "simulator", "clock", "tls"]),
+    (
+        "daemon",
+        &[
+            "model",
+            "carrier",
+            "tracking",
+            "store",
+            "polling",
+            "webhook",
+            "api",
+            "settings",
+            "telemetry",
+            "simulator",
+            "clock",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "model",
+            "carrier",
+            "tracking",
+            "store",
+            "webhook",
+            "daemon",
+            "settings",
+            "telemetry",
+            "simulator",
+            "clock",
+            "tls",
+        ],
+    ),
 ];
 
 /// Libraries that only some rooms may name.
@@ -59,7 +89,10 @@ fn room_of(path: &Path) -> String {
 
 /// Lines that are code: no comments; the tests inside a file may use what they like.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]").filter(|(_, line)| !line.trim_start().starts_with("//"))
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 /// Names after `crate::` in a line.
@@ -79,7 +112,9 @@ fn rooms_import_only_downwards() {
         if room == "main" || room == "lib" {
             continue;
         }
-        let Some(may) = allowed.get(room.as_str()) else { panic!("{room} is no room that this test knows: say what it may import") };
+        let Some(may) = allowed.get(room.as_str()) else {
+            panic!("{room} is no room that this test knows: say what it may import")
+        };
         for (number, line) in code(&text) {
             for import in imports(line) {
                 if allowed.contains_key(import) && import != room && !may.contains(&import) {
@@ -105,11 +140,21 @@ fn libraries_stay_in_their_rooms() {
                     })
                 });
                 if named && !rooms.contains(&room.as_str()) {
-                    wrong.push(format!("{}:{}: {library} belongs into {}", path.display(), number + 1, rooms.join(", ")));
+                    wrong.push(format!(
+                        "{}:{}: {library} belongs into {}",
+                        path.display(),
+                        number + 1,
+                        rooms.join(", ")
+                    ));
                 }
             }
-            if line.contains("backoff::") && !line.contains("super::backoff::") && !path.ends_with("polling/backoff.rs") {
-                wrong.push(format!("{}:{}: backoff is named in src/polling/backoff.rs alone", path.display(), number + 1));
+            if line.contains("backoff::") && !line.contains("super::backoff::") && !path.ends_with("polling/backoff.rs")
+            {
+                wrong.push(format!(
+                    "{}:{}: backoff is named in src/polling/backoff.rs alone",
+                    path.display(),
+                    number + 1
+                ));
             }
         }
     }
@@ -124,7 +169,10 @@ fn the_wall_clock_is_read_in_one_place() {
             continue;
         }
         for (number, line) in code(&text) {
-            if ["SystemTime::now", "Timestamp::now", "Zoned::now", "std::time::Instant"].iter().any(|word| line.contains(word)) {
+            if ["SystemTime::now", "Timestamp::now", "Zoned::now", "std::time::Instant"]
+                .iter()
+                .any(|word| line.contains(word))
+            {
                 wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }
         }
