@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
     if let Err(error) = telemetry::start(&settings.log) {
         return fail(CONFIG, error);
     }
+    leave_no_core();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
@@ -36,6 +38,14 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(DaemonError::Settings(problems)) => refuse(&problems),
         Err(error) => fail(UNAVAILABLE, error),
+    }
+}
+
+/// A core file would hold every secret in memory: there is to be none.
+fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(event = "core_allowed", %error, "Core files cannot be switched off; see to it that none are written.");
     }
 }
 

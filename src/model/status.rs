@@ -257,7 +257,7 @@ mod tests {
         for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
-        assert_eq!(Substatus::ALL.len(), 64);
+        assert_eq!(Substatus::ALL.len(), 67);
     }
 
     #[test]

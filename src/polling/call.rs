@@ -35,7 +35,7 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
         match ask(worker, &items, permit).await {
             Err(Failure::NotSent) => {}
             Err(Failure::Failed(outcome, message, retry_after)) => {
-                trouble(worker, batch, outcome, &message, retry_after).await
+                trouble(worker, batch, outcome, &message, retry_after).await;
             }
             Ok((answer, _)) if answer.split && batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
@@ -138,10 +138,10 @@ async fn told(worker: &Worker, batch: Vec<Tracker>, answer: &Answer, at: Timesta
         match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
             Ok(Some(0) | None) => {}
             Ok(Some(changes)) => {
-                tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.")
+                tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.");
             }
             Err(error) => {
-                tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.")
+                tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -11,8 +12,9 @@ use crate::model::{TimerKind, Tracker, TrackerId, time};
 use crate::store::{Commit, Store, StoreError};
 use crate::tracking::{self, Input};
 
-/// Timers handled in one round.
+/// Timers handled in one round, and how many of them at once: at midnight many promises pass together.
 const ROUND: usize = 256;
+const AT_ONCE: usize = 32;
 
 /// Runs due timers until cancelled. Any number of daemons may do so: a timer that two of them run tells one change,
 /// because the second finds the tracker changed.
@@ -23,7 +25,7 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.")
+                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.");
             }
         }
         tokio::select! {
@@ -37,11 +39,12 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
 async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
     let due = store.due_timers(crate::clock::now(), ROUND).await?;
     let count = due.len();
-    for (kind, id, at) in due {
+    let run_one = |(kind, id, at): (TimerKind, TrackerId, Timestamp)| async move {
         if let Err(error) = fire(store, policy, kind, &id, at).await {
             tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), %error, "A timer could not be run; it stays due.");
         }
-    }
+    };
+    stream::iter(due).for_each_concurrent(AT_ONCE, run_one).await;
     Ok(count)
 }
 

@@ -51,7 +51,9 @@ struct Plan<'a> {
     token: String,
     create: bool,
     expected: String,
+    #[serde(serialize_with = "or_false")]
     due: Option<i64>,
+    #[serde(serialize_with = "or_false")]
     status_since: Option<i64>,
     /// One for each kind of delay: since when, `-` closed, `=` as before.
     open: Vec<String>,
@@ -312,10 +314,16 @@ fn route(changes: &[NewChange], routes: &Routes) -> Vec<Route> {
 }
 
 fn written_plan(plan: &Plan<'_>) -> Result<String, StoreError> {
-    let text =
-        serde_json::to_string(plan).map_err(|error| StoreError::Refused(format!("the commit's plan: {error}")))?;
-    // Lua's reader of JSON turns null into a value that counts as true.
-    Ok(text.replace("\"due\":null", "\"due\":false").replace("\"status_since\":null", "\"status_since\":false"))
+    serde_json::to_string(plan).map_err(|error| StoreError::Refused(format!("the commit's plan: {error}")))
+}
+
+/// Lua's reader of JSON turns null into a value that counts as true; false it understands.
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn or_false<S: serde::Serializer>(number: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => serializer.serialize_i64(*number),
+        None => serializer.serialize_bool(false),
+    }
 }
 
 fn commit_keys(before: Option<&Tracker>, after: &Tracker, routes: &Routes, plan: &Plan<'_>) -> Vec<String> {

@@ -37,6 +37,12 @@ pub fn tracker(id: &TrackerId) -> String {
     in_shard(id.shard(), &format!("tracker:{id}"))
 }
 
+/// The tracker that such a key is of.
+#[must_use]
+pub fn tracker_of(key: &str) -> Option<TrackerId> {
+    key.rsplit_once(":tracker:").and_then(|(_, id)| id.parse().ok())
+}
+
 /// STRING: compact JSON array of its events.
 #[must_use]
 pub fn events(id: &TrackerId) -> String {

@@ -1,5 +1,6 @@
 //! Look-ups: from a number, an order or a customer to trackers.
 //!
+//! Their members are the keys of trackers, so that two commands of redis-cli answer "order 1234, where is it?".
 //! They lie in other shards than their trackers, so they are written before the tracker and checked against it on
 //! reading. A look-up without its tracker is called loose; the shard of the tracker lists it, from before it is written
 //! until the commit that registers the tracker, and again from its deletion on. Only the sweeper removes look-ups.
@@ -67,7 +68,7 @@ impl Store {
         self.ask::<()>(&note).await?;
         let add = |key: &String| {
             let mut command = redis::cmd("ZADD");
-            command.arg(key).arg(now).arg(tracker.id.to_string());
+            command.arg(key).arg(now).arg(keys::tracker(&tracker.id));
             command
         };
         self.ask_all(&found.iter().map(add).collect::<Vec<_>>()).await?;
@@ -90,7 +91,7 @@ impl Store {
         let mut command = redis::cmd("ZREVRANGE");
         command.arg(key).arg(0).arg(limit.saturating_sub(1));
         let members: Vec<String> = self.ask(&command).await?;
-        let ids: Vec<TrackerId> = members.iter().filter_map(|member| member.parse().ok()).collect();
+        let ids: Vec<TrackerId> = members.iter().filter_map(|member| keys::tracker_of(member)).collect();
         let trackers = self.load_many(&ids).await?;
         Ok(trackers.into_iter().flatten().filter(|tracker| of(tracker).iter().any(|known| known == key)).collect())
     }
@@ -132,7 +133,7 @@ impl Store {
             return Ok(false);
         };
         // Its score first: whatever is written from now on changes it, and it stays.
-        let score: Option<i64> = self.ask(redis::cmd("ZSCORE").arg(key).arg(id.to_string())).await?;
+        let score: Option<i64> = self.ask(redis::cmd("ZSCORE").arg(key).arg(keys::tracker(&id))).await?;
         if let Some(tracker) = self.load(&id).await? {
             if of(&tracker).iter().any(|known| known == key) {
                 self.remove_unchanged(&loose, member, noted).await?;
@@ -145,7 +146,7 @@ impl Store {
             return Ok(false);
         }
         let removed = match score {
-            Some(score) if from_millis(score) < old => self.remove_unchanged(key, &id.to_string(), score).await?,
+            Some(score) if from_millis(score) < old => self.remove_unchanged(key, &keys::tracker(&id), score).await?,
             Some(_) => return Ok(false),
             None => false,
         };

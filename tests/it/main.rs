@@ -4,6 +4,7 @@
 mod accounts;
 mod architecture;
 mod carriers;
+mod crash;
 mod delivery;
 mod private;
 mod promises;

@@ -24,8 +24,8 @@ use process::{Process, Way};
 const LOOK: Duration = Duration::from_millis(200);
 /// First and longest wait before the server is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// A server that ran so long starts the backoff anew.
-const HEALTHY: Duration = Duration::from_secs(60);
+/// A server that ran this many times longer than the last pause starts the backoff anew.
+const HEALTHY: u32 = 10;
 
 /// Where the private server lives.
 #[derive(Debug, Clone)]
@@ -172,7 +172,8 @@ impl PrivateServer {
                 continue;
             }
             running.process = None;
-            if since.elapsed() > HEALTHY {
+            // `pause` is the next one, twice the last.
+            if since.elapsed() > pause / 2 * HEALTHY {
                 pause = BACKOFF.0;
             }
             tracing::error!(event = "private_redis_died", log = self.folder.log_tail(), "the private server ended");

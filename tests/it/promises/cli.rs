@@ -155,18 +155,24 @@ fn wrong_use_is_64_bad_data_65_nothing_there_69() {
         assert_eq!(code(&output), 64, "{arguments:?}: {}", text(&output.stderr));
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
     }
-    let bad_data: [&[&str]; 3] =
-        [&["detect", "no number at all!"], &["normalize", "ups", "/nonexistent/answer.json"], &["normalize", "ups", "-"]];
+    let bad_data: [&[&str]; 3] = [
+        &["detect", "no number at all!"],
+        &["normalize", "ups", "/nonexistent/answer.json"],
+        &["normalize", "ups", "-"],
+    ];
     for arguments in bad_data {
         assert_eq!(code(&wismo(arguments)), 65, "{arguments:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().display();
-    let nothing_there = config(folder.path(), &format!("state_dir = \"{state}\"\n[redis]\nurl = \"redis://127.0.0.1:1/\"\n"));
+    let nothing_there =
+        config(folder.path(), &format!("state_dir = \"{state}\"\n[redis]\nurl = \"redis://127.0.0.1:1/\"\n"));
     assert_eq!(code(&wismo(&["shops", "add", "shop", "--config", &nothing_there])), 69);
     let no_program = config(
         folder.path(),
-        &format!("state_dir = \"{state}\"\n[server]\nlisten = \"127.0.0.1:0\"\n[private_redis]\nprogram = \"/nonexistent/redis\"\n"),
+        &format!(
+            "state_dir = \"{state}\"\n[server]\nlisten = \"127.0.0.1:0\"\n[private_redis]\nprogram = \"/nonexistent/redis\"\n"
+        ),
     );
     let output = wismo(&["run", "--config", &no_program]);
     assert_eq!(code(&output), 69, "{}", text(&output.stderr));
@@ -191,7 +197,10 @@ fn help_has_examples_and_goes_to_standard_output() {
         assert_eq!(code(&output), 0);
         assert!(output.stderr.is_empty());
         let examples = told.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
-        assert!(examples.clone().any(|line| line.trim_start().starts_with("wismo ")), "{arguments:?} has no example:\n{told}");
+        assert!(
+            examples.clone().any(|line| line.trim_start().starts_with("wismo ")),
+            "{arguments:?} has no example:\n{told}"
+        );
     }
     assert!(text(&wismo(&["--version"]).stdout).starts_with("wismo "));
 }
@@ -218,7 +227,9 @@ fn carriers_are_listed_and_shown() {
 
 #[test]
 fn detect_ranks_candidates_in_the_documented_shape() {
-    for given in ["1Z12345E0205271686", " 1z 1234 5e02 0527 1686 ", "https://www.ups.com/track?tracknum=1Z12345E0205271686"] {
+    for given in
+        ["1Z12345E0205271686", " 1z 1234 5e02 0527 1686 ", "https://www.ups.com/track?tracknum=1Z12345E0205271686"]
+    {
         let output = wismo(&["detect", given, "--json"]);
         assert_eq!(code(&output), 0, "{given}");
         let first = json(&output)["candidates"][0].clone();
@@ -230,7 +241,8 @@ fn detect_ranks_candidates_in_the_documented_shape() {
         assert_eq!(keys, ["carrier", "checksum", "format", "number", "score"]);
     }
     let many = json(&wismo(&["detect", "123456789012", "--json"]));
-    let scores: Vec<f64> = many["candidates"].as_array().unwrap().iter().map(|c| c["score"].as_f64().unwrap()).collect();
+    let scores: Vec<f64> =
+        many["candidates"].as_array().unwrap().iter().map(|c| c["score"].as_f64().unwrap()).collect();
     assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "best first: {many}");
     assert_eq!(json(&wismo(&["detect", "???", "--json"])), serde_json::json!({"candidates": []}));
 }
@@ -241,7 +253,8 @@ fn samples() -> Vec<(String, PathBuf)> {
     for folder in fs::read_dir(carriers).unwrap().map(|entry| entry.unwrap()) {
         let Ok(entries) = fs::read_dir(folder.path().join("samples")) else { continue };
         let code = folder.file_name().to_string_lossy().into_owned();
-        let answers = entries.map(|entry| entry.unwrap().path()).filter(|path| !path.to_string_lossy().ends_with(".expect.json"));
+        let answers =
+            entries.map(|entry| entry.unwrap().path()).filter(|path| !path.to_string_lossy().ends_with(".expect.json"));
         found.extend(answers.map(|path| (code.clone(), path)));
     }
     found.sort();
@@ -250,9 +263,31 @@ fn samples() -> Vec<(String, PathBuf)> {
 
 /// Keys of the documented parcel; docs/normalize.md is the list.
 const PARCEL: [&str; 25] = [
-    "number", "outcome", "message", "carrier", "status", "substatus", "who_must_act", "service", "eta", "delivered_at",
-    "delivered_to", "attempts", "first_attempt_at", "pickup", "partner", "pieces", "charges", "weight", "origin",
-    "destination", "proof", "public_url", "events", "", "",
+    "number",
+    "outcome",
+    "message",
+    "carrier",
+    "status",
+    "substatus",
+    "who_must_act",
+    "service",
+    "eta",
+    "delivered_at",
+    "delivered_to",
+    "attempts",
+    "first_attempt_at",
+    "pickup",
+    "partner",
+    "pieces",
+    "charges",
+    "weight",
+    "origin",
+    "destination",
+    "proof",
+    "public_url",
+    "events",
+    "",
+    "",
 ];
 
 #[test]
@@ -260,7 +295,8 @@ fn normalize_prints_the_documented_shape_for_every_sample() {
     let documented: Vec<&str> = PARCEL.into_iter().filter(|key| !key.is_empty()).collect();
     let (mut good, mut events) = (0, 0);
     for (carrier, file) in samples() {
-        let expected: Value = serde_json::from_str(&fs::read_to_string(file.with_extension("expect.json")).unwrap()).unwrap();
+        let expected: Value =
+            serde_json::from_str(&fs::read_to_string(file.with_extension("expect.json")).unwrap()).unwrap();
         let status = expected["http_status"].as_u64().unwrap_or(200).to_string();
         let path = file.display().to_string();
         let mut arguments = vec!["normalize", &carrier, &path, "--json", "--http-status", &status];
@@ -313,11 +349,17 @@ fn judge_event(event: &Value) {
 #[test]
 fn normalize_reads_standard_input_and_explains() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/ups/samples/delivered.json");
-    let output = command(&["normalize", "ups", "-", "--json", "--explain"]).stdin(fs::File::open(file).unwrap()).output().unwrap();
+    let output = command(&["normalize", "ups", "-", "--json", "--explain"])
+        .stdin(fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let told = json(&output);
     let explained = told["explain"].as_array().unwrap();
-    assert!(explained.iter().any(|line| line["source"].as_str().is_some_and(|source| source.contains("codes"))), "{told}");
+    assert!(
+        explained.iter().any(|line| line["source"].as_str().is_some_and(|source| source.contains("codes"))),
+        "{told}"
+    );
     let read = wismo(&["normalize", "ups", file]);
     assert!(text(&read.stdout).starts_with("outcome: ok\n"), "for people: {}", text(&read.stdout));
 }

@@ -8,7 +8,8 @@ use wismo::simulator::receiver::Behaviour;
 
 use super::house::{Plan, assert_in_order, assert_trusted, until};
 
-const PATIENT: &str = "timeout = \"500ms\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\", \"500ms\", \"1s\", \"2s\", \"5s\"]";
+const PATIENT: &str =
+    "timeout = \"500ms\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\", \"500ms\", \"1s\", \"2s\", \"5s\"]";
 
 /// A simple one of promises 1 and 3 as well: all that happened arrives, and no call was beyond the quota.
 #[tokio::test]
@@ -113,6 +114,8 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
     house.arrival("the delivery elsewhere", |a| a.endpoint == "other" && a.kind == "tracker.delivered").await;
     assert_eq!(house.arrived("gone").len(), 1, "nothing more leaves for a disabled endpoint");
     assert_eq!(shop.post(&format!("{path}/test"), &json!({})).await.0, 409);
+    let replay = json!({ "change": house.arrived("gone")[0].id });
+    assert_eq!(shop.post(&format!("{path}/replay"), &replay).await.0, 409, "nobody would deliver it");
 
     house.receiver.behave_well("gone");
     assert_eq!(shop.post(&format!("{path}/enable"), &json!({})).await.0, 200);
@@ -130,7 +133,8 @@ async fn retry_after_is_honoured_for_the_whole_endpoint() {
     shop.track("SANDBOX-UNKNOWN-1").await;
     house.arrival("the first attempt", |_| true).await;
     shop.track("SANDBOX-UNKNOWN-2").await;
-    until("both", || async { (house.arrived("busy").iter().filter(|a| a.accepted()).count() == 2).then_some(()) }).await;
+    until("both", || async { (house.arrived("busy").iter().filter(|a| a.accepted()).count() == 2).then_some(()) })
+        .await;
     let arrivals = house.arrived("busy");
     for later in arrivals.iter().filter(|a| a.accepted()) {
         assert!(later.at.since(arrivals[0].at) >= Duration::from_millis(2_900), "{later:?}");

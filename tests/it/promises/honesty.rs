@@ -124,7 +124,9 @@ async fn a_revoked_delivery_and_a_return_after_delivery_are_seen() {
     shop.endpoint(&house, "shop", &["tracker.*"]).await;
     let mut teller = Teller::new(house.clock, 4);
     let mut ids = Vec::new();
-    for (number, story) in [("SANDBOX-REVOKED-1", Story::RevokedDelivery), ("SANDBOX-RETURN-AFTER-DELIVERY-1", Story::ReturnAfterDelivery)] {
+    for (number, story) in
+        [("SANDBOX-REVOKED-1", Story::RevokedDelivery), ("SANDBOX-RETURN-AFTER-DELIVERY-1", Story::ReturnAfterDelivery)]
+    {
         let parcel = teller.parcel(Network::Ups, story, house.clock.now(), Duration::from_secs(8));
         house.carrier(Network::Ups).world.add(parcel.clone());
         ids.push((story, shop.track(number).await));

@@ -226,7 +226,10 @@ impl House {
         );
         for stand_in in &self.stand_ins {
             let (code, url) = (stand_in.code, stand_in.base_url());
-            let _ = write!(text, "[accounts.{code}]\ncarrier = \"{code}\"\nbase_url = \"{url}\"\nshops = \"*\"\n[accounts.{code}.credentials]\n");
+            let _ = write!(
+                text,
+                "[accounts.{code}]\ncarrier = \"{code}\"\nbase_url = \"{url}\"\nshops = \"*\"\n[accounts.{code}.credentials]\n"
+            );
             for (name, value) in &stand_in.credentials {
                 let _ = writeln!(text, "{name} = \"{value}\"");
             }

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use wismo::simulator::faults::{Fault, Lasting};
+use wismo::simulator::lives::{Story, Teller};
 use wismo::simulator::receiver::Behaviour;
 use wismo::simulator::world::Network;
-use wismo::simulator::lives::{Story, Teller};
 
 use super::house::{Plan, assert_in_order, until};
 
@@ -12,7 +12,8 @@ use super::house::{Plan, assert_in_order, until};
 async fn a_hanging_endpoint_a_hanging_carrier_and_a_backlog_delay_nobody_else() {
     let carriers = [Network::LaPoste, Network::Ups];
     let limits = "[accounts.laposte.limits]\nconcurrent = 2\n";
-    let house = Plan::new().carriers(&carriers).webhook("timeout = \"30s\"").more(limits).sandbox_day("1s").open().await;
+    let house =
+        Plan::new().carriers(&carriers).webhook("timeout = \"30s\"").more(limits).sandbox_day("1s").open().await;
     let shop = house.shop("boutique").await;
     shop.endpoint(&house, "hanging", &["tracker.*"]).await;
     house.receiver.behave("hanging", Behaviour::Hang, None);

@@ -1,3 +1,5 @@
 //! What the tests share.
 
+pub mod daemon;
 pub mod redis;
+pub mod tap;

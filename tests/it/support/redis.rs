@@ -56,6 +56,11 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Its address.
+    pub fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     /// Where it is, for the store.
     pub fn target(&self) -> Target {
         Target::Single { url: SecretString::from(self.url()) }
@@ -137,6 +142,11 @@ impl RedisCluster {
     /// Where it is, for the store.
     pub fn target(&self) -> Target {
         Target::Cluster { urls: self.nodes.iter().map(|node| SecretString::from(node.url())).collect() }
+    }
+
+    /// The URLs of its nodes.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(RedisServer::url).collect()
     }
 
     /// Its nodes.

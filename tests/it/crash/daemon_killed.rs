@@ -1,0 +1,51 @@
+//! `kill -9` of the daemon, at random moments, under unceasing load.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::load::{self, Dice, Hits, Load};
+use crate::support::daemon::{Daemon, Redis, Setup};
+use crate::support::redis::RedisServer;
+use crate::support::tap::Tap;
+
+const KILLS: usize = 50;
+/// Kills may go on beyond, until each kind of work was hit this often.
+const EACH: usize = 5;
+const LONGEST: Duration = Duration::from_secs(200);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_kills_of_the_daemon_lose_double_reorder_and_invent_nothing() {
+    let world = load::world().await;
+    let redis = RedisServer::start_durable().await;
+    let tap = Tap::start(redis.address(), Duration::from_millis(8)).await;
+    let config = world.configure("one", &Setup { redis: Redis::Url(tap.url()), ..load::setup() });
+    let mut daemon = Daemon::start(&config).await;
+    let load = Load::start(&world, &config, Duration::from_secs(100)).await;
+
+    let (mut dice, mut hits, start) = (Dice::new(), Hits::default(), Instant::now());
+    while hits.kills < KILLS || !hits.enough(EACH) {
+        assert!(start.elapsed() < LONGEST, "too few hits in {LONGEST:?}: {hits}");
+        sleep(moment(&mut dice)).await;
+        // It stands still while we look, so that the count is exact, and never moves again.
+        daemon.signal(Signal::STOP);
+        hits.note(&world, tap.commits());
+        daemon.kill9();
+        daemon.spawn();
+    }
+    println!("{hits} in {:?}", start.elapsed());
+    daemon.ready().await;
+    load.prove(&world).await;
+}
+
+/// Most kills hit a daemon that is starting, waiting for its lease or delivering; the others one that polls as well,
+/// which it does from twice the lease and two seconds after the last kill on.
+fn moment(dice: &mut Dice) -> Duration {
+    let polling = load::LEASE * 2 + Duration::from_secs(2);
+    if dice.below(5) < 3 {
+        dice.between(Duration::from_millis(20), Duration::from_millis(1_000))
+    } else {
+        dice.between(polling, polling + Duration::from_millis(2_000))
+    }
+}
