@@ -99,11 +99,7 @@ pub async fn test(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     if endpoint.state != EndpointState::Enabled {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "Not enabled",
-            "the endpoint gets no webhooks now; enable it first",
-        ));
+        return Err(not_enabled());
     }
     let store = api.store()?;
     let change = store
@@ -153,12 +149,19 @@ pub async fn replay(
     bytes: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
+    if endpoint.state == EndpointState::Disabled {
+        return Err(not_enabled());
+    }
     let body: ReplayBody = input::body(&bytes)?;
     let store = api.store()?;
     let found = store.change(&body.change).await?.filter(|change| change.shop == shop);
     let change = found.ok_or_else(|| Problem::not_found("change; it may be older than the log"))?;
     store.requeue(&endpoint.id, &[change], store.now().await?).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"id": body.change}))))
+}
+
+fn not_enabled() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "Not enabled", "the endpoint gets no webhooks now; enable it first")
 }
 
 async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Endpoint, Problem> {

@@ -58,7 +58,11 @@ impl Store {
     /// One that was disabled starts with empty queues. For a replay before the first new delivery: put it paused,
     /// replay, put it enabled.
     pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let before = self.endpoint(&endpoint.id).await?;
+        let mut text = self.read_documents(std::slice::from_ref(&endpoint.id)).await?.pop().flatten();
+        let before = text.as_ref().map_or(Ok(None), |text| parse(&endpoint.id, text))?;
+        if text.is_some() && before.is_none() {
+            return Err(StoreError::Refused(format!("the endpoint {} was deleted", endpoint.id)));
+        }
         if before.as_ref().is_some_and(|before| before.shop != endpoint.shop) {
             return Err(StoreError::Refused(format!("there is no endpoint {} of this shop", endpoint.id)));
         }
@@ -66,13 +70,15 @@ impl Store {
         if was_disabled && endpoint.state != EndpointState::Disabled {
             self.drop_queues(&endpoint.shop, &endpoint.id).await?;
             // Paused first: once every shard holds it, nobody drops what is queued from now on.
-            self.write_endpoint(&Endpoint { state: EndpointState::Paused, ..endpoint.clone() }).await?;
+            let paused = Endpoint { state: EndpointState::Paused, ..endpoint.clone() };
+            self.write_endpoint(&paused, text.as_deref()).await?;
+            text = Some(written(&paused)?);
         }
-        let mut written = endpoint.clone();
-        if written.state == EndpointState::Disabled && written.undelivered_since.is_none() {
-            written.undelivered_since = Some(self.now().await?);
+        let mut wanted = endpoint.clone();
+        if wanted.state == EndpointState::Disabled && wanted.undelivered_since.is_none() {
+            wanted.undelivered_since = Some(self.now().await?);
         }
-        self.write_endpoint(&written).await?;
+        self.write_endpoint(&wanted, text.as_deref()).await?;
         self.make_durable().await?;
         if endpoint.state == EndpointState::Disabled {
             self.drop_queues(&endpoint.shop, &endpoint.id).await?;
@@ -80,10 +86,17 @@ impl Store {
         Ok(())
     }
 
-    async fn write_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+    /// Writes over the document that the caller read, and over no other: a deletion in between stays one.
+    async fn write_endpoint(&self, endpoint: &Endpoint, before: Option<&str>) -> Result<(), StoreError> {
         // The shop first: an endpoint of nobody would never be found again.
         self.reload_routes(&endpoint.shop).await?;
-        self.write_document(&endpoint.id, endpoint).await?;
+        match before {
+            None => self.write_document(&endpoint.id, endpoint).await?,
+            Some(before) if self.swap_document(&endpoint.id, before, &written(endpoint)?).await? => {}
+            Some(_) => {
+                return Err(StoreError::Refused(format!("the endpoint {} was changed in this moment", endpoint.id)));
+            }
+        }
         if endpoint.state == EndpointState::Disabled {
             self.note_dropping(&endpoint.shop, &endpoint.id).await?;
         }

@@ -114,6 +114,8 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
     house.arrival("the delivery elsewhere", |a| a.endpoint == "other" && a.kind == "tracker.delivered").await;
     assert_eq!(house.arrived("gone").len(), 1, "nothing more leaves for a disabled endpoint");
     assert_eq!(shop.post(&format!("{path}/test"), &json!({})).await.0, 409);
+    let replay = json!({ "change": house.arrived("gone")[0].id });
+    assert_eq!(shop.post(&format!("{path}/replay"), &replay).await.0, 409, "nobody would deliver it");
 
     house.receiver.behave_well("gone");
     assert_eq!(shop.post(&format!("{path}/enable"), &json!({})).await.0, 200);
