@@ -192,6 +192,8 @@ impl Desk {
         answer: impl FnOnce() -> Reply,
     ) -> Response {
         let call = self.ledger.arrive(kind, account, numbers);
+        // Judged as of its arrival: calls that come in while this one waits are not before it.
+        let refused = self.within_quota(kind, account, &call);
         let latency = self.faults.latency();
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -201,7 +203,7 @@ impl Desk {
                 Ok(reply) => reply,
                 Err(response) => return close_broken(call, response),
             },
-            None => self.within_quota(kind, account, &call).unwrap_or_else(answer),
+            None => refused.unwrap_or_else(answer),
         };
         respond(call, reply)
     }

@@ -24,8 +24,8 @@ use process::{Process, Way};
 const LOOK: Duration = Duration::from_millis(200);
 /// First and longest wait before the server is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// A server that ran this many times longer than the last pause starts the backoff anew.
-const HEALTHY: u32 = 10;
+/// A server that served so long starts the backoff anew: pauses grow only for one that dies as soon as it is up.
+const HEALTHY: Duration = Duration::from_secs(2);
 
 /// Where the private server lives.
 #[derive(Debug, Clone)]
@@ -172,8 +172,7 @@ impl PrivateServer {
                 continue;
             }
             running.process = None;
-            // `pause` is the next one, twice the last.
-            if since.elapsed() > pause / 2 * HEALTHY {
+            if since.elapsed() > HEALTHY {
                 pause = BACKOFF.0;
             }
             tracing::error!(event = "private_redis_died", log = self.folder.log_tail(), "the private server ended");

@@ -24,7 +24,7 @@ async fn kills_of_the_private_redis_lose_double_reorder_and_invent_nothing() {
     while hits.kills < KILLS {
         // One that serves, for a while: a server that is killed while it starts is started with ever longer pauses.
         daemon.ready().await;
-        sleep(dice.between(Duration::from_millis(100), Duration::from_millis(3_000))).await;
+        sleep(dice.between(Duration::from_millis(100), Duration::from_millis(3_500))).await;
         let since = Instant::now();
         let pid = loop {
             if let Some(pid) = redis_in(&folder) {
