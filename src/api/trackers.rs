@@ -1,25 +1,26 @@
 //! Registering parcels and reading them back.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::extract::{Body, Id};
 use super::input::{self, RegisterBody};
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
 use crate::carrier::{Carrier, Hints};
 use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker, TrackerId};
-use crate::store::{Commit, Registered};
-use crate::tracking::{self, Input};
+use crate::store::{Commit, Registered, Store};
+use crate::tracking::{self, Advance, Input};
 
 /// How often a lost race is run again before giving up.
 const RACES: usize = 20;
 
-/// `POST /v1/trackers`: 201 for a new one, 200 for one that was there.
-pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) -> Result<Response, Problem> {
+/// `POST /v1/trackers`: 201 for a new one, or a new life of an old one; 200 for one that is being followed.
+pub async fn register(State(api): State<Api>, Caller(shop): Caller, Body(bytes): Body) -> Result<Response, Problem> {
     let body: RegisterBody = input::body(&bytes)?;
     body.check()?;
     let current = api.current();
@@ -29,63 +30,78 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes
     let id = store.tracker_id(&shop, carrier.code(), &number);
     for _ in 0..RACES {
         let now = store.now().await?;
-        match store.load(&id).await? {
-            Some(before) if tracking::is_over(&before, now) => {
-                let fresh = tracking::new_life(
-                    &before,
-                    body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() }),
-                    now,
-                );
-                let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
-                if let Commit::Done { .. } = store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
-                    return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
-                }
+        let before = store.load(&id).await?;
+        if let Some(before) = before.as_ref().filter(|before| !tracking::is_over(before, now)) {
+            let account = body.account.as_ref().map_or(&before.account, |_| &account);
+            if let Some(after) = update(&api, &current, before, &body, account).await? {
+                return Ok((StatusCode::OK, Json(view(&after))).into_response());
             }
-            Some(before) => {
-                if let Some(after) = update(&api, &current, before, &body).await? {
-                    return Ok((StatusCode::OK, Json(view(&after))).into_response());
-                }
-            }
-            None => {
-                let registration =
-                    body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
-                let fresh = Tracker::new(
-                    id.clone(),
-                    shop.clone(),
-                    carrier.code().clone(),
-                    number.clone(),
-                    account.clone(),
-                    registration,
-                    now,
-                );
-                let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&fresh.account));
-                if let Registered::Created = store.register(&step.tracker, &step.changes, &step.timers).await? {
-                    return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
-                }
-            }
+            continue;
+        }
+        let told = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
+        check_inputs(&carrier, &told, now)?;
+        let fresh = if let Some(ended) = &before {
+            Tracker { account: account.clone(), ..tracking::new_life(ended, told, now) }
+        } else {
+            let (shop, code) = (shop.clone(), carrier.code().clone());
+            Tracker::new(id.clone(), shop, code, number.clone(), account.clone(), told, now)
+        };
+        let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&account));
+        if begin(store, before.as_ref(), &step).await? {
+            return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
         }
     }
     Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+}
+
+/// Refuses what the carrier could not be asked with.
+fn check_inputs(carrier: &Carrier, told: &Registration, now: Timestamp) -> Result<(), Problem> {
+    let known = &carrier.definition().inputs;
+    if let Some(unknown) = told.inputs.keys().find(|name| !known.contains_key(*name)) {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let hint = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(Problem::field(
+            &format!("inputs.{unknown}"),
+            format!("{} knows no such input; it knows: {hint}", carrier.code()),
+        ));
+    }
+    match carrier.input_problems(&carrier.inputs(told, now)).as_slice() {
+        [] => Ok(()),
+        problems => Err(Problem::field("inputs", problems.join("; "))),
+    }
+}
+
+/// Stores the beginning of a life; false when others were faster.
+async fn begin(store: &Store, before: Option<&Tracker>, step: &Advance) -> Result<bool, Problem> {
+    Ok(match before {
+        Some(before) => {
+            let outcome = store.commit(before, &step.tracker, &step.changes, &step.timers).await?;
+            matches!(outcome, Commit::Done { .. })
+        }
+        None => store.register(&step.tracker, &step.changes, &step.timers).await? == Registered::Created,
+    })
 }
 
 /// Takes over the given fields; nothing when the race was lost.
 async fn update(
     api: &Api,
     current: &Reloadable,
-    before: Tracker,
+    before: &Tracker,
     body: &RegisterBody,
+    account: &AccountName,
 ) -> Result<Option<Tracker>, Problem> {
     if body.history.is_some_and(|history| history != before.registration.history) {
         return Err(Problem::field("history", "it is settled when a parcel is first registered and cannot be changed"));
     }
     let next = body.apply(&before.registration);
-    if next == before.registration {
-        return Ok(Some(before));
+    if next == before.registration && *account == before.account {
+        return Ok(Some(before.clone()));
     }
     let store = api.store()?;
     let now = store.now().await?;
-    let step = tracking::advance(&before, Input::Updated(&next), now, &current.policy.rules(&before.account));
-    match store.commit(&before, &step.tracker, &step.changes, &step.timers).await? {
+    let mut step = tracking::advance(before, Input::Updated(&next), now, &current.policy.rules(account));
+    step.tracker.account = account.clone();
+    match store.commit(before, &step.tracker, &step.changes, &step.timers).await? {
         Commit::Done { .. } => Ok(Some(step.tracker)),
         Commit::LostRace | Commit::Gone => Ok(None),
     }
@@ -151,20 +167,12 @@ fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<st
 }
 
 /// `GET /v1/trackers/{id}`
-pub async fn show(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
 }
 
 /// `DELETE /v1/trackers/{id}`
-pub async fn delete(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let current = api.current();
     for _ in 0..RACES {
         let tracker = own(&api, &shop, &id).await?;

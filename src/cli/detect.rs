@@ -10,7 +10,7 @@ use crate::carrier::{Hints, Registry};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo detect 1Z5R89390357567127\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z5R89390357567127'"
+    after_help = "Examples:\n  wismo detect 1Z12345E0205271686\n  wismo detect '6A 1002 0030 045' --json\n  wismo detect 'https://www.ups.com/track?tracknum=1Z12345E0205271686'"
 )]
 pub struct DetectArgs {
     /// A number as found: blanks, dashes, lower case and whole tracking links are fine

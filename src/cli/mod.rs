@@ -32,7 +32,7 @@ pub const CONFIG: u8 = 78;
     name = "wismo",
     version,
     about = "Where Is My Order? Tracks parcels at their carriers and fires signed webhooks.",
-    after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z5R89390357567127  whose number is this?"
+    after_help = "Examples:\n  wismo demo                       watch it work, with simulated carriers\n  wismo check --config wismo.toml  is the configuration right?\n  wismo run --config wismo.toml    the daemon\n  wismo detect 1Z12345E0205271686  whose number is this?"
 )]
 struct Command {
     #[command(subcommand)]
@@ -43,12 +43,12 @@ struct Command {
 enum What {
     /// Run the daemon
     #[command(
-        after_help = "SIGTERM or SIGINT stops it in order, SIGHUP reads the configuration again.\n\nExamples:\n  wismo run\n  wismo run --config ./wismo.toml\n  WISMO__LOG__FILTER=debug wismo run"
+        after_help = "Examples:\n  wismo run                       with /etc/wismo/wismo.toml where it exists, else with the defaults\n  wismo run --config wismo.toml   SIGHUP reads it again, SIGTERM stops in order"
     )]
     Run(ConfigArgs),
     /// Read the whole configuration, report every problem, and stop
     #[command(
-        after_help = "Exit code 78 when something is wrong.\n\nExample:\n  wismo check --config /etc/wismo/wismo.toml"
+        after_help = "Examples:\n  wismo check\n  wismo check --config wismo.toml   exit code 78 and a line a problem where there are some"
     )]
     Check(ConfigArgs),
     /// Show the main job running: private Redis, simulated carriers, a receiver that prints

@@ -134,7 +134,10 @@ fn account(
     }
     for given in configured.credentials.keys().filter(|given| !definition.credentials.contains_key(*given)) {
         let known: Vec<&str> = definition.credentials.keys().map(String::as_str).collect();
-        problems.push(told("credentials", format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", "))));
+        problems.push(told(
+            "credentials",
+            format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", ")),
+        ));
     }
     (problems.len() == before).then(|| assemble(name, carrier, configured, lease))
 }

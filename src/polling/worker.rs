@@ -149,7 +149,7 @@ async fn keep(worker: &Worker, held: &mut Held) -> bool {
     let kept = held.keep(&worker.shared.store).await;
     *lock(&worker.send_until) = if kept { held.send_until() } else { Instant::now() };
     if !kept {
-        tracing::warn!(event = "lease_lost", account = %worker.account.name, "The account belongs to another daemon now.");
+        tracing::warn!(event = "lease_lost", account = %worker.account.name, "The lease ran out or is another daemon's: no more calls until it is taken again.");
     }
     kept
 }

@@ -86,7 +86,8 @@ pub fn load_and_judge(sources: &Sources, judge: impl Fn(&Settings) -> Vec<Proble
 /// The default settings with the accounts, and the folder of carriers, that are configured.
 fn accounts_alone(tree: &config::Value, sources: &Sources) -> Option<Settings> {
     let mut defaults = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml)).build().ok()?.cache;
-    let (config::ValueKind::Table(defaults_table), config::ValueKind::Table(given)) = (&mut defaults.kind, &tree.kind) else {
+    let (config::ValueKind::Table(defaults_table), config::ValueKind::Table(given)) = (&mut defaults.kind, &tree.kind)
+    else {
         return None;
     };
     for section in ["accounts", "carriers"] {

@@ -272,7 +272,16 @@ fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
     };
     l.finish();
     s.finish();
-    Some(Account { origin: s.origin("carrier"), carrier: carrier?, environment, base_url, language, credentials, limits, shops: shops? })
+    Some(Account {
+        origin: s.origin("carrier"),
+        carrier: carrier?,
+        environment,
+        base_url,
+        language,
+        credentials,
+        limits,
+        shops: shops?,
+    })
 }
 
 fn shops(s: &Reader<'_>) -> Option<Shops> {

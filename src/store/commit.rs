@@ -318,7 +318,7 @@ fn written_plan(plan: &Plan<'_>) -> Result<String, StoreError> {
 }
 
 /// Lua's reader of JSON turns null into a value that counts as true; false it understands.
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
 fn or_false<S: serde::Serializer>(number: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
     match number {
         Some(number) => serializer.serialize_i64(*number),

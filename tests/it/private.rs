@@ -85,6 +85,30 @@ async fn data_outlives_a_stop_and_a_start() {
     server.stop().await.unwrap();
 }
 
+/// What a script wrote is one transaction in the server's file, which the server reads under its users' rights.
+#[tokio::test]
+async fn what_scripts_wrote_outlives_a_stop_and_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = MasterKey::load_or_create(&folder.path().join("master-key")).unwrap();
+    let server = start(PrivateOptions::new(folder.path())).await.unwrap();
+    let store = Store::connect(server.target(), StoreOptions::default(), key).await.unwrap();
+    let shop = "shop".parse().unwrap();
+    let endpoint = shop_with_endpoint(&store, &shop, EndpointId::from_bytes([1; 16])).await;
+    let tracker = registered(&store, &shop, "SANDBOX-1").await;
+    server.stop().await.unwrap();
+    drop((server, store));
+    let server = start(PrivateOptions::new(folder.path())).await.unwrap();
+    let key = MasterKey::load_or_create(&folder.path().join("master-key")).unwrap();
+    let store = Store::connect(server.target(), StoreOptions::default(), key).await.unwrap();
+    assert!(store.load(&tracker.id).await.unwrap().is_some(), "the tracker is there");
+    let now = after(store.now().await.unwrap(), SignedDuration::from_secs(1));
+    let claims = store.claim_deliveries(now, 5, Duration::from_secs(5), &|_| 5).await.unwrap();
+    assert_eq!(claims.len(), 1, "and so is its delivery");
+    assert_eq!(claims[0].endpoint, endpoint.id);
+    assert_eq!(mode(server.socket()), 0o770);
+    server.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_store_works_on_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,10 @@ use sha2::{Digest, Sha256};
 /// The daemon's own user.
 pub(super) const USER: &str = "wismo";
 
+/// Mode of the socket while the default user may do everything, and after that.
+pub(super) const CLOSED: u32 = 0o700;
+pub(super) const OPEN: u32 = 0o770;
+
 /// What the default user may read: tracking data, queues and look-ups. Keys of shops, endpoints (with their sealed
 /// secrets), carriers' tokens and the store's secrets are not among them.
 const READABLE: [&str; 26] = [
@@ -49,12 +53,12 @@ const READABLE: [&str; 26] = [
 pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString, sync_always: bool) -> String {
     let mut text = String::new();
     let hash = HEXLOWER.encode(&Sha256::digest(password.expose_secret().as_bytes()));
-    let readable = READABLE.map(|pattern| format!("%R~{pattern}")).join(" ");
     let lines = [
         // No network at all.
         "port 0".to_owned(),
         format!("unixsocket {}", quoted(socket)),
-        "unixsocketperm 770".to_owned(),
+        // Opened further once the default user is confined: see `confined`.
+        format!("unixsocketperm {CLOSED:o}"),
         format!("dir {}", quoted(folder)),
         // What was acknowledged is in the file; nothing is thrown away to make room.
         "appendonly yes".to_owned(),
@@ -65,20 +69,28 @@ pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString, sync_a
         "supervised no".to_owned(),
         "logfile \"\"".to_owned(),
         "lazyfree-lazy-user-del yes".to_owned(),
-        // Everybody on the socket reads. SCAN, RANDOMKEY and DBSIZE would tell names that patterns hide.
-        format!(
-            "user default on nopass resetkeys resetchannels -@all +@read +ping +hello +auth +select +client|setname \
-             +client|id -keys -scan -randomkey -dbsize -sort_ro {readable}"
-        ),
         format!(
             "user {USER} on #{hash} resetkeys ~wismo:* resetchannels +@all -@admin -@dangerous +info +role \
-             +config|get +script|load +script|exists +shutdown +acl|whoami"
+             +config|get +script|load +script|exists +shutdown +acl|whoami +acl|setuser"
         ),
     ];
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// The rules of the default user, for `ACL SETUSER`: everybody on the socket reads. SCAN, RANDOMKEY and DBSIZE would
+/// tell names that patterns hide.
+///
+/// They cannot stand in the configuration file: the server reads its own append-only file as the default user, and
+/// refuses each transaction in it (all that a script wrote) that this user may not make. It logs that and goes on,
+/// without the data. So they are set once everything is loaded, and until then the socket is ours alone.
+pub(super) fn confined() -> Vec<String> {
+    let rules = "reset on nopass resetchannels -@all +@read +ping +hello +auth +select +client|setname +client|id -keys \
+                 -scan -randomkey -dbsize -sort_ro";
+    let readable = READABLE.map(|pattern| format!("%R~{pattern}"));
+    rules.split_whitespace().map(str::to_owned).chain(readable).collect()
 }
 
 /// A path as the configuration's own syntax wants it.

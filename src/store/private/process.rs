@@ -1,6 +1,7 @@
 //! The server's process: started, found, stopped.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -88,7 +89,11 @@ pub(super) async fn spawn(
         Err(error) => return Err(StoreError::Private(format!("{} does not start: {error}", program.display()))),
     };
     let pid = child.id().unwrap_or(0);
-    match wait_until_ready(&mut child, folder, way).await {
+    let ready = async {
+        wait_until_ready(&mut child, folder, way).await?;
+        confine(way).await
+    };
+    match ready.await {
         Ok(()) => Ok(Process::Child { child, pid }),
         Err(error) => {
             // It must not stay behind half started.
@@ -133,7 +138,17 @@ pub(super) async fn adopt(way: &Way) -> Result<Process, StoreError> {
     let pid =
         information.get("process_id").ok_or_else(|| StoreError::Private("it does not tell its process".to_owned()))?;
     ping(way).await?;
+    // Its daemon may have died before it did this.
+    confine(way).await?;
     Ok(Process::Adopted { pid })
+}
+
+/// Confines the default user, then lets others onto the socket. May be repeated.
+async fn confine(way: &Way) -> Result<(), StoreError> {
+    let mut connection = connect(way).await?;
+    redis::cmd("ACL").arg("SETUSER").arg("default").arg(config::confined()).exec_async(&mut connection).await?;
+    std::fs::set_permissions(&way.socket, Permissions::from_mode(config::OPEN))
+        .map_err(|error| StoreError::Private(format!("cannot open {} to its group: {error}", way.socket.display())))
 }
 
 async fn connect(way: &Way) -> Result<MultiplexedConnection, RedisError> {

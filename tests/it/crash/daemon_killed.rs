@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(200);
 async fn fifty_kills_of_the_daemon_lose_double_reorder_and_invent_nothing() {
     let world = load::world().await;
     let redis = RedisServer::start_durable().await;
-    let tap = Tap::start(redis.address(), Duration::from_millis(8)).await;
+    let tap = Tap::start(redis.address(), Duration::from_millis(15)).await;
     let config = world.configure("one", &Setup { redis: Redis::Url(tap.url()), ..load::setup() });
     let mut daemon = Daemon::start(&config).await;
     let load = Load::start(&world, &config, Duration::from_secs(100)).await;

@@ -66,8 +66,6 @@ pub fn setup() -> Setup {
 /// Parcels that are scanned every two seconds for `span`, registered by a shop; one more of each carrier every few
 /// seconds, so that registrations are under way as well.
 pub struct Load {
-    /// The shop that registered all of it.
-    pub shop: Shop,
     more: JoinHandle<usize>,
 }
 
@@ -97,7 +95,7 @@ impl Load {
             }
             registered
         });
-        Self { shop, more }
+        Self { more }
     }
 
     /// Waits until all was scanned, told and delivered; prints the report and proves it clean.

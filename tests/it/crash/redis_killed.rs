@@ -21,12 +21,13 @@ async fn kills_of_the_private_redis_lose_double_reorder_and_invent_nothing() {
     let alive = daemon.pid();
 
     let (mut dice, mut hits, start) = (Dice::new(), Hits::default(), Instant::now());
-    let mut last = None;
     while hits.kills < KILLS {
-        sleep(dice.between(Duration::from_millis(50), Duration::from_millis(3_500))).await;
+        // One that serves, for a while: a server that is killed while it starts is started with ever longer pauses.
+        daemon.ready().await;
+        sleep(dice.between(Duration::from_millis(100), Duration::from_millis(3_000))).await;
         let since = Instant::now();
         let pid = loop {
-            if let Some(pid) = redis_in(&folder).filter(|pid| Some(*pid) != last) {
+            if let Some(pid) = redis_in(&folder) {
                 break pid;
             }
             assert!(since.elapsed() < PATIENCE, "the daemon does not start its Redis again:\n{}", daemon.log());
@@ -34,7 +35,10 @@ async fn kills_of_the_private_redis_lose_double_reorder_and_invent_nothing() {
         };
         hits.note(&world, UnderWay::default());
         kill_process(pid, Signal::KILL).unwrap();
-        last = Some(pid);
+        // Until it is gone, it would be taken for the next one.
+        while redis_in(&folder) == Some(pid) {
+            sleep(Duration::from_millis(1)).await;
+        }
     }
     println!(
         "{} kills of Redis in {:?}: {} with a call at a carrier, {} with a webhook at the endpoint",

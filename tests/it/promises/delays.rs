@@ -10,7 +10,8 @@ use super::house::{House, Plan, assert_in_order, until};
 
 /// Openings and ends of one kind for one parcel, in the order of first arrival.
 fn told(house: &House, id: &str, kind: &str) -> Vec<String> {
-    let about = |a: &wismo::simulator::receiver::Arrival| a.subject == id && a.first && a.delay.as_deref() == Some(kind);
+    let about =
+        |a: &wismo::simulator::receiver::Arrival| a.subject == id && a.first && a.delay.as_deref() == Some(kind);
     house.arrived("shop").into_iter().filter(about).map(|a| a.kind).collect()
 }
 
@@ -69,7 +70,8 @@ async fn a_death_between_opening_and_end_loses_neither() {
         house.carrier(network).world.add(parcel.clone());
         let mut body = json!({ "number": parcel.number, "carrier": network.code() });
         // The shop's promise decides over the carrier's estimate.
-        let due = if kind == "late" { start.plus(Duration::from_secs(4)) } else { start.plus(Duration::from_secs(3_600)) };
+        let due =
+            if kind == "late" { start.plus(Duration::from_secs(4)) } else { start.plus(Duration::from_secs(3_600)) };
         body["promised"] = json!({ "to": house.clock.wall(due).strftime("%Y-%m-%dT%H:%M:%SZ").to_string() });
         body["destination"] = json!({ "country": parcel.destination.country });
         ids.push((kind, shop.register(&body).await));
@@ -101,7 +103,10 @@ async fn a_delay_that_never_clears_ends_with_its_parcel() {
     shop.shows(&id, "expiry", |t| t["parcel"]["status"] == "expired").await;
     until("the end", || async { (told(&house, &id, "not_handed_over").len() >= 2).then_some(()) }).await;
     for kind in ["late", "not_handed_over"] {
-        assert!([&ONCE[..], &[]].contains(&&told(&house, &id, kind).iter().map(String::as_str).collect::<Vec<_>>()[..]), "{kind}");
+        assert!(
+            [&ONCE[..], &[]].contains(&&told(&house, &id, kind).iter().map(String::as_str).collect::<Vec<_>>()[..]),
+            "{kind}"
+        );
     }
     // Deleting ends what is open without another word.
     let id = shop.track("SANDBOX-NOT-HANDED-OVER-2").await;

@@ -113,7 +113,10 @@ async fn an_old_scan_after_the_delivery_is_told_and_reopens_nothing() {
     let told = kinds(&house, &id);
     let after: Vec<&String> = told.iter().skip_while(|kind| *kind != "tracker.delivered").skip(1).collect();
     // In so short a life its estimate may pass before the delivery is seen; that delay then clears.
-    assert!(after.iter().all(|kind| ["tracker.event_added", "tracker.delay_cleared"].contains(&kind.as_str())), "{told:?}");
+    assert!(
+        after.iter().all(|kind| ["tracker.event_added", "tracker.delay_cleared"].contains(&kind.as_str())),
+        "{told:?}"
+    );
     assert_eq!(told.iter().filter(|kind| *kind == "tracker.delivered").count(), 1);
 }
 

@@ -117,7 +117,8 @@ impl Plan {
         let mut stand_ins = Vec::new();
         for network in &self.carriers {
             let world = Arc::new(World::new(clock));
-            let quota = self.quotas.iter().find(|(of, _)| of == network).map_or_else(Quota::none, |(_, quota)| quota.clone());
+            let quota =
+                self.quotas.iter().find(|(of, _)| of == network).map_or_else(Quota::none, |(_, quota)| quota.clone());
             let options = Options { quota, ..Options::default() };
             stand_ins.push(carriers::start(*network, world, options, stop.clone()).await.unwrap());
         }

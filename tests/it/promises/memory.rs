@@ -24,7 +24,8 @@ async fn a_backlog_of_tens_of_thousands_does_not_grow_the_daemon() {
         let requests = (0..TRACKERS).map(|n| {
             let shop = shop.clone();
             async move {
-                let body = json!({ "number": format!("SANDBOX-UNKNOWN-{n}"), "customer_ref": format!("round {round}") });
+                let body =
+                    json!({ "number": format!("SANDBOX-UNKNOWN-{n}"), "customer_ref": format!("round {round}") });
                 let (status, told) = shop.post("/v1/trackers", &body).await;
                 assert_eq!(status, if round == 0 { 201 } else { 200 }, "{told}");
             }
@@ -47,8 +48,15 @@ async fn pending(house: &super::house::House) -> usize {
     let mut raw = house.redis.raw().await;
     let (mut cursor, mut count) = (0_u64, 0);
     loop {
-        let (next, keys): (u64, Vec<String>) =
-            redis::cmd("SCAN").arg(cursor).arg("MATCH").arg("wismo:*:pending:*").arg("COUNT").arg(1000).query_async(&mut raw).await.unwrap();
+        let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg("wismo:*:pending:*")
+            .arg("COUNT")
+            .arg(1000)
+            .query_async(&mut raw)
+            .await
+            .unwrap();
         let mut pipe = redis::pipe();
         for key in &keys {
             pipe.zcard(key);

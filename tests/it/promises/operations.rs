@@ -49,7 +49,9 @@ async fn with_nothing_configured_a_sandbox_number_gives_a_verified_webhook() {
     let read = || std::fs::read_to_string(&log).unwrap_or_default();
     let line = |event: &str| {
         let text = read();
-        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).find(|l| l["event"] == event)
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .find(|l| l["event"] == event)
     };
     until("readiness", || async { line("ready") }).await;
     let base = format!("http://{}", line("listening").unwrap()["address"].as_str().unwrap());
@@ -92,7 +94,10 @@ async fn a_reload_swaps_all_or_nothing() {
     let body = json!({ "number": parcel.number, "carrier": "ups" });
     assert_eq!(shop.post("/v1/trackers", &body).await.0, 422, "no account yet");
     let credentials: String = ups.credentials.iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
-    let account = format!("[accounts.ups]\ncarrier = \"ups\"\nbase_url = \"{}\"\nshops = \"*\"\n[accounts.ups.credentials]\n{credentials}", ups.base_url());
+    let account = format!(
+        "[accounts.ups]\ncarrier = \"ups\"\nbase_url = \"{}\"\nshops = \"*\"\n[accounts.ups.credentials]\n{credentials}",
+        ups.base_url()
+    );
     // A good account beside a bad key: none of it is taken, and work goes on.
     house.write_config(&format!("{account}\n[nonsense]\nx = 1\n"));
     house.first().signal("HUP").await;
@@ -133,13 +138,21 @@ async fn slow_idle_and_greedy_clients_hold_nothing_up() {
     }
     // The head whole, the body never.
     let mut slow = TcpStream::connect(&address).await.unwrap();
-    let head = format!("POST /v1/trackers HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 100\r\n\r\n{{\"number\"", shop.key);
+    let head = format!(
+        "POST /v1/trackers HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 100\r\n\r\n{{\"number\"",
+        shop.key
+    );
     slow.write_all(head.as_bytes()).await.unwrap();
     let id = shop.track("SANDBOX-DELIVERED-1").await;
     shop.shows(&id, "delivery beside slow clients", |t| t["parcel"]["status"] == "delivered").await;
     let mut answer = vec![0; 4096];
-    let read = tokio::time::timeout(Duration::from_secs(20), slow.read(&mut answer)).await.expect("it is given up").unwrap();
-    assert!(String::from_utf8_lossy(&answer[..read]).starts_with("HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer[..read]));
+    let read =
+        tokio::time::timeout(Duration::from_secs(20), slow.read(&mut answer)).await.expect("it is given up").unwrap();
+    assert!(
+        String::from_utf8_lossy(&answer[..read]).starts_with("HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&answer[..read])
+    );
     // Heads that never end are given up, too.
     let mut half = idle.swap_remove(0);
     let ended = tokio::time::timeout(Duration::from_secs(40), async {
@@ -155,8 +168,12 @@ async fn slow_idle_and_greedy_clients_hold_nothing_up() {
     let (status, told) = shop.ask("POST", "/v1/trackers", Some(&huge)).await;
     assert_eq!(status, 413, "{told}");
     assert_eq!(told["status"], 413, "a problem like any other: {told}");
-    assert_eq!(shop.ask("PATCH", "/v1/trackers", None).await.0, 405);
-    assert_eq!(shop.get("/v2/nothing").await.0, 404);
+    for (method, path, status) in
+        [("PATCH", "/v1/trackers", 405), ("GET", "/v2/nothing", 404), ("GET", "/v1/trackers/%ff", 404)]
+    {
+        let (answered, told) = shop.ask(method, path, None).await;
+        assert_eq!((answered, &told["status"]), (status, &json!(status)), "{method} {path}: {told}");
+    }
     // And they do not keep it from stopping.
     let daemon = &mut house.daemons[0];
     daemon.signal("TERM").await;
@@ -194,7 +211,13 @@ async fn two_daemons_on_one_store_share_the_work_and_the_quota() {
     }
     let settled = |report: &wismo::simulator::audit::Report| report.is_clean();
     let report = until("a clean audit", || async {
-        let books = Books::copy(house.clock, &house.stand_ins, &house.receiver, vec![Audited::whole("shop")], house.clock.now());
+        let books = Books::copy(
+            house.clock,
+            &house.stand_ins,
+            &house.receiver,
+            vec![Audited::whole("shop")],
+            house.clock.now(),
+        );
         let report = books.audit();
         (settled(&report) || report.quota_violations > 0 || report.reordered > 0).then_some(report)
     })

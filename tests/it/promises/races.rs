@@ -75,7 +75,9 @@ async fn an_endpoint_added_under_load_misses_nothing_after_its_creation() {
     stop.store(true, Ordering::SeqCst);
     join_all(load).await;
     let trackers = count.load(Ordering::SeqCst);
-    let accepted = |name: &str| -> HashSet<String> { house.arrived(name).into_iter().filter(|a| a.accepted()).map(|a| a.id).collect() };
+    let accepted = |name: &str| -> HashSet<String> {
+        house.arrived(name).into_iter().filter(|a| a.accepted()).map(|a| a.id).collect()
+    };
     until("every delivery told", || async {
         let delivered = house.arrived("from-the-start").iter().filter(|a| a.kind == "tracker.delivered").count();
         (delivered >= trackers).then_some(())
@@ -84,7 +86,8 @@ async fn an_endpoint_added_under_load_misses_nothing_after_its_creation() {
     for (name, at) in &since {
         until(&format!("everything at {name}"), || async {
             let got = accepted(name);
-            let missing = accepted("from-the-start").into_iter().filter(|id| ms_of(id) > *at && !got.contains(id)).count();
+            let missing =
+                accepted("from-the-start").into_iter().filter(|id| ms_of(id) > *at && !got.contains(id)).count();
             (missing == 0).then_some(())
         })
         .await;
@@ -153,10 +156,18 @@ async fn a_second_registration_takes_over_what_it_gives() {
     let (status, told) =
         shop.post("/v1/trackers", &json!({ "number": "SANDBOX-UNKNOWN-1", "tags": ["blue"], "orders": [{ "reference": "B-9" }], "customer_ref": "c-2" })).await;
     assert_eq!(status, 200, "{told}");
-    assert_eq!((&told["tags"], &told["customer_ref"]), (&json!(["blue"]), &json!("c-2")), "lists are replaced whole: {told}");
+    assert_eq!(
+        (&told["tags"], &told["customer_ref"]),
+        (&json!(["blue"]), &json!("c-2")),
+        "lists are replaced whole: {told}"
+    );
     assert_eq!(told["orders"][0]["reference"], "B-9");
     assert_eq!(told["orders"].as_array().unwrap().len(), 1);
-    assert_eq!((&told["metadata"], &told["locale"]), (&json!({ "k": "v", "l": "w" }), &json!("fr")), "what is absent stays");
+    assert_eq!(
+        (&told["metadata"], &told["locale"]),
+        (&json!({ "k": "v", "l": "w" }), &json!("fr")),
+        "what is absent stays"
+    );
     assert_eq!(told["promised"]["to"], "2099-11-25", "a date stays a date: {told}");
     house.arrival("word of the update", |a| a.kind == "tracker.updated").await;
     assert_eq!(house.arrived("shop").len(), 2, "one creation, one update, nothing for what changed nothing");
@@ -192,7 +203,9 @@ async fn what_cannot_be_read_or_used_is_refused_by_name() {
         let (answered, told) = shop.ask("POST", "/v1/trackers", Some(body)).await;
         assert_eq!(answered, 400, "{body}: {told}");
     }
-    let (status, told) = shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "events": ["tracker.delivered", "tracker.flown"] })).await;
+    let (status, told) = shop
+        .post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "events": ["tracker.delivered", "tracker.flown"] }))
+        .await;
     assert_eq!((status, &told["field"]), (422, &json!("events[1]")), "{told}");
     let (status, told) = shop.post("/v1/endpoints", &json!({ "uri": "https://8.8.8.8/" })).await;
     assert_eq!(status, 400, "{told}");
@@ -206,9 +219,11 @@ const FEDEX_AND_MR: &str = "[accounts.fedex]\ncarrier = \"fedex\"\nbase_url = \"
 #[tokio::test]
 async fn an_ambiguous_number_is_answered_with_its_candidates() {
     let carriers = tempfile::tempdir().unwrap();
-    let definition = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/sandbox/carrier.toml")).unwrap();
+    let definition =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/sandbox/carrier.toml")).unwrap();
     std::fs::create_dir(carriers.path().join("twin")).unwrap();
-    let twin = definition.replace("code = \"sandbox\"", "code = \"twin\"").replace("name = \"Sandbox\"", "name = \"Twin\"");
+    let twin =
+        definition.replace("code = \"sandbox\"", "code = \"twin\"").replace("name = \"Sandbox\"", "name = \"Twin\"");
     std::fs::write(carriers.path().join("twin/carrier.toml"), twin).unwrap();
     let more = format!("[carriers]\ndir = \"{}\"\n{FEDEX_AND_MR}", carriers.path().display());
     let house = Plan::new().more(&more).sandbox_day("1h").open().await;
@@ -222,4 +237,22 @@ async fn an_ambiguous_number_is_answered_with_its_candidates() {
     assert_eq!(named.0, 201, "{}", named.1);
     let (status, told) = shop.post("/v1/trackers", &json!({ "number": "no carrier has such" })).await;
     assert_eq!((status, &told["candidates"]), (422, &json!([])), "{told}");
+}
+
+/// Enabling reads, then writes: a deletion in between must stay one.
+#[tokio::test]
+async fn an_endpoint_that_is_enabled_and_deleted_at_once_is_deleted() {
+    let house = Plan::new().sandbox_day("1h").open().await;
+    let shop = house.shop("boutique").await;
+    for round in 0..15 {
+        let id = shop.endpoint(&house, &format!("e{round}"), &["tracker.*"]).await;
+        let path = format!("/v1/endpoints/{id}");
+        let enable = format!("{path}/enable");
+        let nothing = json!({});
+        let enables = join_all((0..4).map(|_| shop.post(&enable, &nothing)));
+        let (_, (status, told)) = tokio::join!(enables, shop.delete(&path));
+        assert_eq!(status, 204, "{told}");
+        assert_eq!(shop.get(&path).await.0, 404, "round {round}");
+    }
+    assert_eq!(shop.get("/v1/endpoints").await.1, json!({ "endpoints": [] }));
 }

@@ -66,7 +66,12 @@ async fn planted_secrets_appear_nowhere() {
         let faults = [Fault::Status(401), Fault::Reset, Fault::Garbage, Fault::Status(500), Fault::Throttle(None)];
         stand_in.faults.set(faults[index % faults.len()].clone(), Lasting::Calls(2));
         stand_in.faults.set(faults[(index + 2) % faults.len()].clone(), Lasting::Calls(1));
-        let parcel = teller.parcel(network, wismo::simulator::lives::Story::Normal, house.clock.now(), std::time::Duration::from_secs(1));
+        let parcel = teller.parcel(
+            network,
+            wismo::simulator::lives::Story::Normal,
+            house.clock.now(),
+            std::time::Duration::from_secs(1),
+        );
         stand_in.world.add(parcel.clone());
         shop.register(&json!({ "number": parcel.number, "carrier": network.code() })).await;
     }
@@ -76,12 +81,21 @@ async fn planted_secrets_appear_nowhere() {
     answers.push(shop.shows(&id, "delivery", |t| t["parcel"]["status"] == "delivered").await);
     let wrong = Shop::with_key(&house.first().base, &format!("{}x", shop.key));
     answers.push(wrong.get("/v1/endpoints").await.1);
-    for path in ["/v1/endpoints".to_owned(), format!("/v1/endpoints/{own}"), format!("/v1/endpoints/{own}/dead"), "/readyz".to_owned()] {
+    for path in [
+        "/v1/endpoints".to_owned(),
+        format!("/v1/endpoints/{own}"),
+        format!("/v1/endpoints/{own}/dead"),
+        "/readyz".to_owned(),
+    ] {
         answers.push(shop.get(&path).await.1);
     }
-    answers.push(shop.ask("POST", "/v1/endpoints", Some(&format!("{{\"url\":\"https://x\",\"secret\":\"{own_secret}"))).await.1);
+    answers.push(
+        shop.ask("POST", "/v1/endpoints", Some(&format!("{{\"url\":\"https://x\",\"secret\":\"{own_secret}"))).await.1,
+    );
     answers.push(shop.post("/v1/endpoints", &json!({ "url": "https://example.com", "secret": 7 })).await.1);
-    answers.push(shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "secret": "whsec_planted-but-short" })).await.1);
+    answers.push(
+        shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "secret": "whsec_planted-but-short" })).await.1,
+    );
     until("two failed calls at every carrier", || async {
         Network::ALL.iter().all(|network| house.carrier(*network).ledger.call_count() >= 2).then_some(())
     })
@@ -113,7 +127,9 @@ async fn planted_secrets_appear_nowhere() {
     let answers = answers.iter().map(ToString::to_string).collect::<String>();
     for (what, secret) in &secrets {
         assert!(secret.len() >= 8, "{what} is long enough to be found");
-        for (place, text) in [("log", &log), ("store", &store), ("list of processes", &processes), ("an answer", &answers)] {
+        for (place, text) in
+            [("log", &log), ("store", &store), ("list of processes", &processes), ("an answer", &answers)]
+        {
             assert!(!text.contains(secret.as_str()), "{what} is in the {place}");
         }
     }

@@ -34,7 +34,8 @@ fn the_lists_here_name_every_route() {
             }
         }
     }
-    let mut listed: Vec<_> = WITH_ID.iter().chain(&WITHOUT_ID).map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
+    let mut listed: Vec<_> =
+        WITH_ID.iter().chain(&WITHOUT_ID).map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
     known.sort();
     listed.sort();
     assert_eq!(known, listed, "a new route belongs in these lists");
@@ -69,7 +70,11 @@ async fn foreign_things_look_like_nothing_on_every_route() {
         assert_eq!(no_key.0, 401, "{method} {path}: {}", no_key.1);
         let half = &one.key[..one.key.len() - 1];
         for wrong in ["wsk_wrong", half, &format!("{} ", one.key.to_uppercase()), "a b", "*"] {
-            assert_eq!(Shop::with_key(&house.first().base, wrong).ask(method, &path, Some(&body)).await, no_key, "{method} {path}");
+            assert_eq!(
+                Shop::with_key(&house.first().base, wrong).ask(method, &path, Some(&body)).await,
+                no_key,
+                "{method} {path}"
+            );
         }
     }
     // Nothing of that touched what is there.
@@ -121,7 +126,9 @@ async fn the_same_number_at_two_shops_is_two_parcels() {
     let body = |tag: &str| json!({ "number": "SANDBOX-DELIVERED-1", "tags": [tag], "customer_ref": tag });
     let (first, second) = (one.register(&body("only-one-knows")).await, two.register(&body("only-two-knows")).await);
     assert_ne!(first, second);
-    for (shop, endpoint, own, other) in [(&one, "one", &first, "only-two-knows"), (&two, "two", &second, "only-one-knows")] {
+    for (shop, endpoint, own, other) in
+        [(&one, "one", &first, "only-two-knows"), (&two, "two", &second, "only-one-knows")]
+    {
         let shown = shop.shows(own, "delivery", |t| t["parcel"]["status"] == "delivered").await;
         assert!(!shown.to_string().contains(other), "{shown}");
         house.arrival("the delivery", |a| a.endpoint == endpoint && a.kind == "tracker.delivered").await;

@@ -57,7 +57,9 @@ impl World {
         }
         let receiver = Receiver::start(clock, 0, None, stop.clone()).await.unwrap();
         // A short path: a unix socket's is limited to about a hundred bytes.
-        let folder = tempfile::Builder::new().prefix("wismo-it-").tempdir().unwrap();
+        let mut folder = tempfile::Builder::new().prefix("wismo-it-").tempdir().unwrap();
+        // Kept on request, to look into logs and data after a failure.
+        folder.disable_cleanup(std::env::var_os("WISMO_TEST_KEEP").is_some());
         Self { clock, carriers: stand_ins, receiver, folder, _stop: stop.drop_guard() }
     }
 
