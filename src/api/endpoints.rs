@@ -1,12 +1,12 @@
 //! Where a shop wants its webhooks.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::extract::{Body, Id};
 use super::input::{self, EndpointBody, ReplayBody};
 use super::problem::Problem;
 use super::state::{Api, Caller};
@@ -18,7 +18,7 @@ use crate::webhook::sign;
 pub async fn create(
     State(api): State<Api>,
     Caller(shop): Caller,
-    bytes: Bytes,
+    Body(bytes): Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let body: EndpointBody = input::body(&bytes)?;
     let store = api.store()?;
@@ -72,20 +72,12 @@ pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<V
 }
 
 /// `GET /v1/endpoints/{id}`
-pub async fn show(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
 }
 
 /// `DELETE /v1/endpoints/{id}`
-pub async fn delete(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     api.store()?.delete_endpoint(&shop, &endpoint.id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -95,7 +87,7 @@ pub async fn delete(
 pub async fn test(
     State(api): State<Api>,
     Caller(shop): Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     if endpoint.state != EndpointState::Enabled {
@@ -114,11 +106,7 @@ pub async fn test(
 }
 
 /// `POST /v1/endpoints/{id}/enable`: it gets webhooks again, from now on.
-pub async fn enable(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     let mut endpoint = own(&api, &shop, &id).await?;
     endpoint.state = EndpointState::Enabled;
     endpoint.disabled_reason = None;
@@ -127,11 +115,7 @@ pub async fn enable(
 }
 
 /// `GET /v1/endpoints/{id}/dead`: deliveries that were given up, newest first.
-pub async fn dead(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub async fn dead(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     let dead = api.store()?.dead(&endpoint.id, 100).await?;
     let rows: Vec<Value> = dead
@@ -145,8 +129,8 @@ pub async fn dead(
 pub async fn replay(
     State(api): State<Api>,
     Caller(shop): Caller,
-    Path(id): Path<String>,
-    bytes: Bytes,
+    Id(id): Id,
+    Body(bytes): Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let endpoint = own(&api, &shop, &id).await?;
     if endpoint.state == EndpointState::Disabled {

@@ -1,6 +1,7 @@
 //! HTTP for shops: who asks (a key), what they ask, and answers that say what is wrong.
 
 mod endpoints;
+mod extract;
 mod health;
 mod input;
 mod problem;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 pub use problem::Problem;
@@ -33,6 +35,13 @@ pub fn router(api: Api) -> Router {
         .route("/v1/endpoints/{id}/enable", post(endpoints::enable))
         .route("/v1/endpoints/{id}/dead", get(endpoints::dead))
         .route("/v1/endpoints/{id}/replay", post(endpoints::replay))
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+                "this route does not take it; see docs/api.md",
+            )
+        })
         .fallback(|| async { Problem::not_found("route; see docs/api.md") })
         .layer(DefaultBodyLimit::max(max_body))
         .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| deadline(timeout, request, next)))
@@ -48,11 +57,9 @@ async fn deadline(
     use axum::response::IntoResponse;
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(
-            axum::http::StatusCode::REQUEST_TIMEOUT,
-            "Too slow",
-            format!("the request took longer than {limit:?}"),
-        )
-        .into_response(),
+        Err(_) => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the request took longer than {limit:?}"))
+                .into_response()
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Registering parcels and reading them back.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::extract::{Body, Id};
 use super::input::{self, RegisterBody};
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
@@ -20,7 +20,7 @@ use crate::tracking::{self, Advance, Input};
 const RACES: usize = 20;
 
 /// `POST /v1/trackers`: 201 for a new one, or a new life of an old one; 200 for one that is being followed.
-pub async fn register(State(api): State<Api>, Caller(shop): Caller, bytes: Bytes) -> Result<Response, Problem> {
+pub async fn register(State(api): State<Api>, Caller(shop): Caller, Body(bytes): Body) -> Result<Response, Problem> {
     let body: RegisterBody = input::body(&bytes)?;
     body.check()?;
     let current = api.current();
@@ -167,20 +167,12 @@ fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<st
 }
 
 /// `GET /v1/trackers/{id}`
-pub async fn show(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
 }
 
 /// `DELETE /v1/trackers/{id}`
-pub async fn delete(
-    State(api): State<Api>,
-    Caller(shop): Caller,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let current = api.current();
     for _ in 0..RACES {
         let tracker = own(&api, &shop, &id).await?;

@@ -266,7 +266,9 @@ impl<Q: Queue> Desk<Q> {
                 self.told(claim, "dead", || self.queue.delivery_dead(claim, error, now)).await;
             }
             Verdict::Disable { reason, error } => {
-                // Listed first: disabling drops what waits, and this one is to stay findable.
+                // Paused first: else the parcel's next change leaves between the two steps. Then listed: disabling
+                // drops what waits, and this one is to stay findable.
+                self.pause(claim, after(now, MISPLACED)).await;
                 self.told(claim, "dead", || self.queue.delivery_dead(claim, error, now)).await;
                 self.again("disable", || self.queue.disable_endpoint(&claim.endpoint, reason)).await;
             }

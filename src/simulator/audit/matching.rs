@@ -45,7 +45,8 @@ impl<'a> ScanIndex<'a> {
         self.scans.iter().enumerate().map(|(position, (code, told))| (position, *code, *told))
     }
 
-    /// The scan of this tracker with the event's time, and its code or its words; `None` when no carrier told it.
+    /// The scan of this tracker with the event's time, and its code or its words; `None` when no carrier told it. Where a
+    /// carrier tells minutes only, two scans may share all of that: then the place parts them.
     pub fn find(&self, arrival: &Arrival, event: &ArrivedEvent) -> Option<usize> {
         let time = only_digits(event.raw_time.as_deref()?);
         let candidates = self.by_time.get(&(arrival.carrier.clone(), bare(&arrival.number), time))?;
@@ -53,7 +54,8 @@ impl<'a> ScanIndex<'a> {
             let trace = &self.scans[*position].1.trace;
             let code = event.code.as_ref().is_some_and(|code| trace.codes.iter().any(|known| known == code));
             let words = event.text.as_ref().is_some_and(|text| same_words(text, &trace.text));
-            u8::from(code) * 2 + u8::from(words)
+            let place = !trace.place.is_empty() && event.place.to_lowercase().contains(&trace.place.to_lowercase());
+            (u8::from(code) * 2 + u8::from(words), place)
         };
         // Of rows that say the same at the same time, the one at the same place.
         let there = |position: &usize| {

@@ -168,8 +168,12 @@ async fn slow_idle_and_greedy_clients_hold_nothing_up() {
     let (status, told) = shop.ask("POST", "/v1/trackers", Some(&huge)).await;
     assert_eq!(status, 413, "{told}");
     assert_eq!(told["status"], 413, "a problem like any other: {told}");
-    assert_eq!(shop.ask("PATCH", "/v1/trackers", None).await.0, 405);
-    assert_eq!(shop.get("/v2/nothing").await.0, 404);
+    for (method, path, status) in
+        [("PATCH", "/v1/trackers", 405), ("GET", "/v2/nothing", 404), ("GET", "/v1/trackers/%ff", 404)]
+    {
+        let (answered, told) = shop.ask(method, path, None).await;
+        assert_eq!((answered, &told["status"]), (status, &json!(status)), "{method} {path}: {told}");
+    }
     // And they do not keep it from stopping.
     let daemon = &mut house.daemons[0];
     daemon.signal("TERM").await;

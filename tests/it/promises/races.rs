@@ -238,3 +238,21 @@ async fn an_ambiguous_number_is_answered_with_its_candidates() {
     let (status, told) = shop.post("/v1/trackers", &json!({ "number": "no carrier has such" })).await;
     assert_eq!((status, &told["candidates"]), (422, &json!([])), "{told}");
 }
+
+/// Enabling reads, then writes: a deletion in between must stay one.
+#[tokio::test]
+async fn an_endpoint_that_is_enabled_and_deleted_at_once_is_deleted() {
+    let house = Plan::new().sandbox_day("1h").open().await;
+    let shop = house.shop("boutique").await;
+    for round in 0..15 {
+        let id = shop.endpoint(&house, &format!("e{round}"), &["tracker.*"]).await;
+        let path = format!("/v1/endpoints/{id}");
+        let enable = format!("{path}/enable");
+        let nothing = json!({});
+        let enables = join_all((0..4).map(|_| shop.post(&enable, &nothing)));
+        let (_, (status, told)) = tokio::join!(enables, shop.delete(&path));
+        assert_eq!(status, 204, "{told}");
+        assert_eq!(shop.get(&path).await.0, 404, "round {round}");
+    }
+    assert_eq!(shop.get("/v1/endpoints").await.1, json!({ "endpoints": [] }));
+}
