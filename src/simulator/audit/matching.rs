@@ -57,12 +57,7 @@ impl<'a> ScanIndex<'a> {
             let place = !trace.place.is_empty() && event.place.to_lowercase().contains(&trace.place.to_lowercase());
             (u8::from(code) * 2 + u8::from(words), place)
         };
-        // Of rows that say the same at the same time, the one at the same place.
-        let there = |position: &usize| {
-            let place = &self.scans[*position].1.trace.place;
-            event.places.iter().any(|named| same_words(named, place))
-        };
-        let best = candidates.iter().copied().max_by_key(|position| (likeness(position), there(position)))?;
-        (likeness(&best) > 0).then_some(best)
+        let best = candidates.iter().copied().max_by_key(likeness)?;
+        (likeness(&best).0 > 0).then_some(best)
     }
 }

@@ -21,8 +21,8 @@ pub struct ArrivedEvent {
     pub text: Option<String>,
     /// The time as the carrier wrote it.
     pub raw_time: Option<String>,
-    /// The names that the webhook gives its place.
-    pub places: Vec<String>,
+    /// Everything that is said of the place, in one line.
+    pub place: String,
 }
 
 /// One delivery.
@@ -120,14 +120,7 @@ struct Event {
     code: Option<String>,
     description: Option<String>,
     time: Option<Time>,
-    place: Option<Site>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Site {
-    name: Option<String>,
-    city: Option<String>,
+    place: Option<std::collections::BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,7 +154,13 @@ impl Arrival {
             code: event.code,
             text: event.description,
             raw_time: event.time.and_then(|time| time.raw),
-            places: event.place.into_iter().flat_map(|place| [place.name, place.city]).flatten().collect(),
+            place: event
+                .place
+                .iter()
+                .flat_map(|place| place.values())
+                .filter_map(|part| part.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
         });
         Self {
             at,
