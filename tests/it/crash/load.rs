@@ -22,6 +22,11 @@ const ENDPOINT: Duration = Duration::from_millis(250);
 /// A lease that lets a test of many kills end: twice this and two seconds pass from a kill to the next call.
 pub const LEASE: Duration = Duration::from_millis(800);
 
+/// A window too long to be kept in memory, and so tight that it is used up all the time: a daemon that began each life
+/// with an empty one would exceed it at once.
+const LONG_WINDOW: (u32, Duration) = (25, Duration::from_secs(10));
+const LONG_WINDOW_LIMITS: &str = "limits = { windows = [{ calls = 25, per = \"10s\" }] }";
+
 /// A small generator, seeded, so that a run can be told from another.
 pub struct Dice(u64);
 
@@ -51,7 +56,13 @@ impl Dice {
 
 /// A world whose carriers and endpoint take their time.
 pub async fn world() -> Arc<World> {
-    let options = |network| Options { quota: demo::quota(network), latency: CARRIER, ..Options::default() };
+    let options = |network| {
+        let mut quota = demo::quota(network);
+        if network == Network::MondialRelay {
+            quota = quota.and_rolling(LONG_WINDOW.0, LONG_WINDOW.1);
+        }
+        Options { quota, latency: CARRIER, ..Options::default() }
+    };
     let world = World::with(&Network::ALL, options).await;
     world.receiver.behave("shop", Behaviour::Slow(ENDPOINT), None);
     Arc::new(world)
@@ -60,7 +71,8 @@ pub async fn world() -> Arc<World> {
 /// Short leases, polls and exchanges.
 pub fn setup() -> Setup {
     let second = Duration::from_secs(1);
-    Setup { lease: LEASE, interval: second / 2, timeout: second, ..Setup::default() }
+    let accounts = vec![(Network::MondialRelay, LONG_WINDOW_LIMITS)];
+    Setup { lease: LEASE, interval: second / 2, timeout: second, accounts, ..Setup::default() }
 }
 
 /// Parcels that are scanned every two seconds for `span`, registered by a shop; one more of each carrier every few

@@ -92,7 +92,9 @@ impl World {
             text.push('\n');
         }
         for stand_in in &self.carriers {
-            text.push_str(&account(stand_in, &setup.account_extra));
+            let own = setup.accounts.iter().filter(|(network, _)| network.code() == stand_in.code);
+            let lines: Vec<&str> = own.map(|(_, lines)| *lines).chain([setup.account_extra.as_str()]).collect();
+            text.push_str(&account(stand_in, &lines.join("\n")));
         }
         let own = folder.join(name);
         std::fs::create_dir_all(&own).unwrap();
@@ -208,6 +210,8 @@ pub struct Setup {
     pub extra: Option<String>,
     /// Lines to add to each account.
     pub account_extra: String,
+    /// Lines to add to one carrier's account.
+    pub accounts: Vec<(Network, &'static str)>,
 }
 
 impl Default for Setup {
@@ -223,6 +227,7 @@ impl Default for Setup {
             port: None,
             extra: None,
             account_extra: String::new(),
+            accounts: Vec::new(),
         }
     }
 }
