@@ -24,6 +24,8 @@ async fn store_in_plain(house: &super::house::House) -> String {
             "list" => redis::cmd("LRANGE"),
             "set" => redis::cmd("SMEMBERS"),
             "stream" => redis::cmd("XRANGE"),
+            // It expired in this moment.
+            "none" => continue,
             other => panic!("{other}"),
         };
         read.arg(&key);
@@ -96,8 +98,8 @@ async fn planted_secrets_appear_nowhere() {
     answers.push(
         shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "secret": "whsec_planted-but-short" })).await.1,
     );
-    until("two failed calls at every carrier", || async {
-        Network::ALL.iter().all(|network| house.carrier(*network).ledger.call_count() >= 2).then_some(())
+    until("a call at every carrier, failed at most", || async {
+        Network::ALL.iter().all(|network| house.carrier(*network).ledger.call_count() >= 1).then_some(())
     })
     .await;
 
