@@ -222,17 +222,17 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 async fn start_calls(worker: &Arc<Worker>, held: &mut Held, calls: &mut JoinSet<()>, cancel: &CancellationToken) -> Result<NextLook, StoreError> {
     let limits = &worker.account.limits;
     let room = limits.numbers_per_call * (limits.concurrent as usize * 2).min(64);
-    let busy = lock(&worker.in_flight).len();
+    // Taken before the queue is read: a poll that ends meanwhile is still among the heads as they were.
+    let in_flight = lock(&worker.in_flight).clone();
+    let busy = in_flight.len();
     if busy >= room {
         return Ok(NextLook::WhenACallEnds);
     }
     let now = crate::clock::now();
     let heads = worker.shared.store.due(&worker.account.name, now, room).await?;
     let full = heads.len() >= room;
-    let fresh: Vec<TrackerId> = {
-        let in_flight = lock(&worker.in_flight);
-        heads.into_iter().map(|(id, _)| id).filter(|id| !in_flight.contains(id)).take(room - busy).collect()
-    };
+    let heads = heads.into_iter().map(|(id, _)| id);
+    let fresh: Vec<TrackerId> = heads.filter(|id| !in_flight.contains(id)).take(room - busy).collect();
     if fresh.is_empty() {
         // Those in flight fill the heads of the queue: what is behind them shows when some have gone.
         return Ok(if full { NextLook::WhenACallEnds } else { NextLook::Later });
