@@ -150,7 +150,9 @@ impl Daemon {
     }
 
     pub async fn start(&mut self) {
-        let child = Command::new(env!("CARGO_BIN_EXE_wismo"))
+        // WISMO_BIN measures another build of the program.
+        let program = std::env::var("WISMO_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_wismo").to_owned());
+        let child = Command::new(program)
             .arg("run")
             .arg("--config")
             .arg(&self.config)
