@@ -16,7 +16,7 @@ repeat
   local page = redis.call('SCAN', cursor, 'COUNT', 1000)
   cursor = page[1]
   for _, key in ipairs(page[2]) do
-    local kind = string.match(key, '^wismo:{%d+}:([^:]+)') or (string.match(key, '^wismo:{([ioc]):') or '') .. ' look-up'
+    local kind = string.match(key, '^wismo:{%w+}:([^:]+)') or (string.match(key, '^wismo:{([ioc]):') or '') .. ' look-up'
     local sum = sums[kind] or {0, 0}
     sums[kind] = {sum[1] + 1, sum[2] + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0)}
   end
