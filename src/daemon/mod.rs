@@ -263,7 +263,11 @@ fn owner() -> Result<String, DaemonError> {
 fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
     let given = &settings.webhook;
     webhook::WebhookRules {
-        attempt: AttemptRules { deadline: given.timeout, ..AttemptRules::default() },
+        attempt: AttemptRules {
+            deadline: given.timeout,
+            kept_connections: given.per_endpoint,
+            ..AttemptRules::default()
+        },
         limits: LimitRules { total: given.concurrency, per_endpoint: given.per_endpoint, ..LimitRules::default() },
         schedule: Schedule::new(given.retry.clone(), RETRY_JITTER_PERCENT),
         look_every: settings.polling.tick,

@@ -1,5 +1,6 @@
 //! One call for some parcels: token, request, answer, and what becomes of each parcel.
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
@@ -8,7 +9,7 @@ use super::fetch;
 use super::settle;
 use super::windows::Permit;
 use super::worker::Worker;
-use crate::carrier::{Answer, CallContext, CallItem, RawAnswer, RetryAfter};
+use crate::carrier::{Answer, CallContext, CallItem, ParcelAnswer, RawAnswer, RetryAfter};
 use crate::model::{PollOutcome, Tracker, time};
 use crate::telemetry::masked;
 
@@ -129,20 +130,26 @@ async fn exchange(
     answer.map_err(|fault| Failure::Failed(PollOutcome::CarrierFault, fault.to_string(), None))
 }
 
-/// Commits what the answer says of each parcel.
+/// Commits what the answer says of each parcel, all at once: each commit waits for the store's disk, and the store
+/// writes those that come together in one go.
 async fn told(worker: &Worker, batch: Vec<Tracker>, answer: &Answer, at: Timestamp) {
     worker.carrier_answered();
-    for tracker in batch {
-        let Some(parcel) = answer.parcels.iter().find(|parcel| parcel.number == tracker.number) else { continue };
-        let id = tracker.id.clone();
-        match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
-            Ok(Some(0) | None) => {}
-            Ok(Some(changes)) => {
-                tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.");
-            }
-            Err(error) => {
-                tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.");
-            }
+    let commits = batch.into_iter().filter_map(|tracker| {
+        let parcel = answer.parcels.iter().find(|parcel| parcel.number == tracker.number)?;
+        Some(commit(worker, tracker, parcel, at))
+    });
+    join_all(commits).await;
+}
+
+async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Timestamp) {
+    let id = tracker.id.clone();
+    match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
+        Ok(Some(0) | None) => {}
+        Ok(Some(changes)) => {
+            tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.")
+        }
+        Err(error) => {
+            tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.")
         }
     }
 }
@@ -178,12 +185,13 @@ async fn trouble(
         }
     }
     if matches!(outcome, PollOutcome::CarrierFault | PollOutcome::Drifted) {
-        for tracker in batch {
+        let notes = batch.into_iter().map(async |tracker| {
             let id = tracker.id.clone();
             if let Err(error) = settle::failed(&worker.shared.store, &worker.shared.policy, tracker, outcome, now).await
             {
                 tracing::debug!(event = "commit_failed", tracker = %id, %error, "A failed poll could not be noted.");
             }
-        }
+        });
+        join_all(notes).await;
     }
 }

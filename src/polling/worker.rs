@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -165,28 +165,50 @@ async fn work(worker: &Arc<Worker>, held: &mut Held, cancel: &CancellationToken)
         while let Some(ended) = calls.try_join_next() {
             report(ended);
         }
-        let more = if worker.is_paused(crate::clock::now()) {
-            false
+        let next = if worker.is_paused(crate::clock::now()) {
+            NextLook::Later
         } else {
             match start_calls(worker, held, &mut calls, cancel).await {
-                Ok(more) => more,
+                Ok(next) => next,
                 Err(error) => {
                     tracing::warn!(event = "due_unreadable", account = %worker.account.name, %error, "What is due cannot be read; trying again.");
-                    false
+                    NextLook::Later
                 }
             }
         };
-        if !more {
-            tokio::select! {
-                () = tokio::time::sleep(worker.shared.tick) => {}
-                () = woken.notified() => {}
-                Some(ended) = calls.join_next() => report(ended),
-                () = cancel.cancelled() => {}
-            }
+        if next != NextLook::AtOnce {
+            wait(worker, next, &woken, &mut calls, cancel).await;
         }
     }
     while let Some(ended) = calls.join_next().await {
         report(ended);
+    }
+}
+
+/// When to look for due parcels again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NextLook {
+    /// There may be more.
+    AtOnce,
+    /// All places are taken: when a call ends.
+    WhenACallEnds,
+    /// All that is due is in hand. A call that ends makes nothing due, so it is no reason to look.
+    Later,
+}
+
+async fn wait(worker: &Worker, next: NextLook, woken: &Notify, calls: &mut JoinSet<()>, cancel: &CancellationToken) {
+    let tick = tokio::time::sleep(worker.shared.tick);
+    tokio::pin!(tick);
+    loop {
+        tokio::select! {
+            () = &mut tick => return,
+            () = woken.notified() => return,
+            () = cancel.cancelled() => return,
+            Some(ended) = calls.join_next() => report(ended),
+        }
+        if next == NextLook::WhenACallEnds {
+            return;
+        }
     }
 }
 
@@ -196,34 +218,35 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Starts calls for what is due now. `true`: there may be more at once.
+/// Starts calls for what is due now, and says when to look again.
 async fn start_calls(
     worker: &Arc<Worker>,
     held: &mut Held,
     calls: &mut JoinSet<()>,
     cancel: &CancellationToken,
-) -> Result<bool, StoreError> {
+) -> Result<NextLook, StoreError> {
     let limits = &worker.account.limits;
     let room = limits.numbers_per_call * (limits.concurrent as usize * 2).min(64);
-    let busy = lock(&worker.in_flight).len();
+    // Taken before the queue is read: a poll that ends meanwhile is still among the heads as they were.
+    let in_flight = lock(&worker.in_flight).clone();
+    let busy = in_flight.len();
     if busy >= room {
-        return Ok(false);
+        return Ok(NextLook::WhenACallEnds);
     }
     let now = crate::clock::now();
     let heads = worker.shared.store.due(&worker.account.name, now, room).await?;
     let full = heads.len() >= room;
-    let fresh: Vec<TrackerId> = {
-        let in_flight = lock(&worker.in_flight);
-        heads.into_iter().map(|(id, _)| id).filter(|id| !in_flight.contains(id)).take(room - busy).collect()
-    };
+    let heads = heads.into_iter().map(|(id, _)| id);
+    let fresh: Vec<TrackerId> = heads.filter(|id| !in_flight.contains(id)).take(room - busy).collect();
     if fresh.is_empty() {
-        return Ok(false);
+        // Those in flight fill the heads of the queue: what is behind them shows when some have gone.
+        return Ok(if full { NextLook::WhenACallEnds } else { NextLook::Later });
     }
     for batch in batches(worker, worker.shared.store.load_many(&fresh).await?, limits.numbers_per_call) {
-        let Some(permit) = permit(worker, held, cancel).await? else { return Ok(false) };
-        let Ok(slot) = Arc::clone(&worker.shared.slots).acquire_owned().await else { return Ok(false) };
+        let Some(permit) = permit(worker, held, cancel).await? else { return Ok(NextLook::Later) };
+        let Ok(slot) = Arc::clone(&worker.shared.slots).acquire_owned().await else { return Ok(NextLook::Later) };
         if !keep(worker, held).await || worker.is_paused(crate::clock::now()) {
-            return Ok(false);
+            return Ok(NextLook::Later);
         }
         let ids: Vec<TrackerId> = batch.iter().map(|tracker| tracker.id.clone()).collect();
         lock(&worker.in_flight).extend(ids.iter().cloned());
@@ -235,7 +258,7 @@ async fn start_calls(
             drop(slot);
         });
     }
-    Ok(full)
+    Ok(if full { NextLook::AtOnce } else { NextLook::Later })
 }
 
 /// Takes parcels out of the set in flight, also when the task that polls them breaks off.

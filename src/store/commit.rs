@@ -173,7 +173,7 @@ impl Store {
             match outcome(call.run(&self.connection()).await?)? {
                 Outcome::Stale => routes = self.reload_routes(&after.shop).await?,
                 done @ Outcome::Done(_) => {
-                    wake(self.wakeups(), after, !changes.is_empty(), !timers.is_empty());
+                    wake(self.wakeups(), after, !changes.is_empty(), timers);
                     return Ok(done);
                 }
                 other => return Ok(other),
@@ -183,14 +183,17 @@ impl Store {
     }
 }
 
-fn wake(wakeups: &Wakeups, after: &Tracker, deliveries: bool, timers: bool) {
-    if after.poll.next_at.is_some() {
+/// Rings for what can be done now. What comes later is found by the loops' own looks: most commits set a poll and
+/// timers far ahead, and a bell for each would have the queues of all shards read for nothing.
+fn wake(wakeups: &Wakeups, after: &Tracker, deliveries: bool, timers: &[(TimerKind, Timestamp)]) {
+    let now = crate::clock::now();
+    if after.poll.next_at.is_some_and(|at| at <= now) {
         wakeups.due(&after.account).notify_one();
     }
     if deliveries {
         wakeups.deliveries.notify_one();
     }
-    if timers {
+    if timers.iter().any(|(_, at)| *at <= now) {
         wakeups.timers.notify_one();
     }
 }

@@ -33,11 +33,18 @@ pub struct AttemptRules {
     pub deadline: Duration,
     /// Certificate authorities trusted besides the system's.
     pub more_roots: Vec<CertificateDer<'static>>,
+    /// Idle connections kept to one host for one shop: as many as an endpoint gets attempts at once.
+    pub kept_connections: usize,
 }
 
 impl Default for AttemptRules {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(5), deadline: Duration::from_secs(15), more_roots: Vec::new() }
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            deadline: Duration::from_secs(15),
+            more_roots: Vec::new(),
+            kept_connections: 8,
+        }
     }
 }
 
@@ -96,7 +103,7 @@ impl Sender {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(guard: Guard, rules: AttemptRules) -> Result<Self, ClientError> {
-        let clients = Clients::new(guard, rules.connect_timeout, rules.more_roots)?;
+        let clients = Clients::new(guard, rules.connect_timeout, rules.more_roots, rules.kept_connections)?;
         Ok(Self { clients, deadline: rules.deadline })
     }
 

@@ -20,9 +20,6 @@ use crate::model::ShopId;
 /// Shops whose connections are kept. Beyond it all are closed and opened anew as needed.
 const KEPT_SHOPS: usize = 512;
 
-/// Idle connections kept to one host for one shop.
-const IDLE_PER_HOST: usize = 8;
-
 /// How long an idle connection is kept. Common receivers close theirs after five seconds: a shorter time of our own
 /// means that no webhook is written into a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -46,11 +43,13 @@ pub struct Clients {
     guard: Guard,
     tls: ClientConfig,
     connect_timeout: Duration,
+    kept: usize,
     by_shop: Mutex<HashMap<(ShopId, bool), Client>>,
 }
 
 impl Clients {
-    /// Clients behind this guard that trust the system's certificate authorities, and these besides.
+    /// Clients behind this guard that trust the system's certificate authorities, and these besides. Each keeps up to
+    /// `kept` idle connections to one host: fewer than there are attempts at once would close what is needed next.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -58,9 +57,10 @@ impl Clients {
         guard: Guard,
         connect_timeout: Duration,
         more_roots: Vec<CertificateDer<'static>>,
+        kept: usize,
     ) -> Result<Self, ClientError> {
         let tls = tls(more_roots)?;
-        Ok(Self { guard, tls, connect_timeout, by_shop: Mutex::new(HashMap::new()) })
+        Ok(Self { guard, tls, connect_timeout, kept, by_shop: Mutex::new(HashMap::new()) })
     }
 
     /// The guard in front of them.
@@ -105,7 +105,7 @@ impl Clients {
             .http1_max_headers(MOST_HEADERS)
             .tcp_nodelay(true)
             .connect_timeout(self.connect_timeout)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_max_idle_per_host(self.kept)
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("wismo/", env!("CARGO_PKG_VERSION")))
             .build()?;

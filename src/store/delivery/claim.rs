@@ -51,13 +51,17 @@ impl Store {
                 .collect();
             let shares = deal(&candidates, &free, limit.saturating_sub(claims.len()));
             let nothing_to_take = shares.is_empty();
+            let mut got: BTreeMap<EndpointId, usize> = BTreeMap::new();
             if !nothing_to_take {
                 for claim in self.claim_shares(&shares, now, lease_end).await? {
+                    *got.entry(claim.endpoint.clone()).or_default() += 1;
                     *taken.entry(claim.endpoint.clone()).or_default() += 1;
                     claims.push(claim);
                 }
             }
-            if claims.len() >= limit || (nothing_to_take && all_seen) {
+            // Another look finds something only where an endpoint may have more, or was not looked at.
+            let room_left = free.iter().any(|(endpoint, free)| *free > got.get(endpoint).copied().unwrap_or(0));
+            if claims.len() >= limit || (all_seen && (nothing_to_take || !room_left)) {
                 break;
             }
         }
@@ -70,46 +74,66 @@ impl Store {
         let start = random_below(64);
         let shards: Vec<Shard> =
             (0..64_u8).map(|n| Shard::new(n.wrapping_add(u8::try_from(start).unwrap_or(0)))).collect();
+        // Nearly always all there are fit into a window: one look is enough.
+        let window = |shard: Shard, offset: u64, length: u64| {
+            let mut command = redis::cmd("ZRANGEBYSCORE");
+            command.arg(keys::ready(shard)).arg("-inf").arg(now.as_millisecond());
+            command.arg("LIMIT").arg(offset).arg(length);
+            command
+        };
+        let commands: Vec<_> = shards.iter().map(|shard| window(*shard, 0, WINDOW + 1)).collect();
+        let firsts: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
+        let mut candidates = Candidates::new();
+        let mut crowded = Vec::new();
+        for (shard, names) in shards.into_iter().zip(firsts) {
+            match names {
+                Some(names) if names.len() as u64 <= WINDOW => add(&mut candidates, shard, names),
+                Some(_) => crowded.push(shard),
+                None => {}
+            }
+        }
+        if crowded.is_empty() {
+            return Ok((candidates, true));
+        }
+        for (shard, names) in self.random_windows(&crowded, now, window).await? {
+            add(&mut candidates, shard, names);
+        }
+        Ok((candidates, false))
+    }
+
+    /// A window at a random place of each of these shards; one that runs over the end goes on at the start.
+    async fn random_windows(
+        &self,
+        shards: &[Shard],
+        now: Timestamp,
+        window: impl Fn(Shard, u64, u64) -> redis::Cmd,
+    ) -> Result<Vec<(Shard, Vec<String>)>, StoreError> {
+        let connection = self.connection();
         let count = |shard: &Shard| {
             let mut command = redis::cmd("ZCOUNT");
             command.arg(keys::ready(*shard)).arg("-inf").arg(now.as_millisecond());
             command
         };
-        let commands: Vec<_> = shards.iter().map(count).collect();
-        let counts: Vec<Option<u64>> = those_that_came(each(&connection, &commands).await?)?;
+        let counts: Vec<_> = shards.iter().map(count).collect();
+        let counts: Vec<Option<u64>> = those_that_came(each(&connection, &counts).await?)?;
         let mut commands = Vec::new();
         let mut asked = Vec::new();
-        let mut all_seen = true;
-        for (shard, count) in shards.into_iter().zip(counts) {
+        for (shard, count) in shards.iter().zip(counts) {
             let Some(count) = count.filter(|count| *count > 0) else { continue };
-            let offset = if count > WINDOW { random_below(count) } else { 0 };
-            all_seen &= count <= WINDOW;
-            // A window that runs over the end goes on at the start.
+            let offset = random_below(count);
             let wrapped = (offset + WINDOW).saturating_sub(count).min(offset);
             for (offset, length) in [(offset, WINDOW), (0, wrapped)] {
                 if length > 0 {
-                    let mut command = redis::cmd("ZRANGEBYSCORE");
-                    command.arg(keys::ready(shard)).arg("-inf").arg(now.as_millisecond());
-                    command.arg("LIMIT").arg(offset).arg(length);
-                    commands.push(command);
-                    asked.push(shard);
+                    commands.push(window(*shard, offset, length));
+                    asked.push(*shard);
                 }
             }
         }
-        let mut candidates = Candidates::new();
         if commands.is_empty() {
-            return Ok((candidates, all_seen));
+            return Ok(Vec::new());
         }
-        let windows: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
-        for (shard, names) in asked.into_iter().zip(windows) {
-            for name in names.unwrap_or_default() {
-                match name.parse::<EndpointId>() {
-                    Ok(endpoint) => candidates.entry(endpoint).or_default().push(shard),
-                    Err(error) => tracing::error!(event = "store_damaged", key = keys::ready(shard), %error),
-                }
-            }
-        }
-        Ok((candidates, all_seen))
+        let names: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
+        Ok(asked.into_iter().zip(names).map(|(shard, names)| (shard, names.unwrap_or_default())).collect())
     }
 
     async fn claim_shares(
@@ -156,6 +180,15 @@ impl Store {
             }
         }
         Ok(claims)
+    }
+}
+
+fn add(candidates: &mut Candidates, shard: Shard, names: Vec<String>) {
+    for name in names {
+        match name.parse::<EndpointId>() {
+            Ok(endpoint) => candidates.entry(endpoint).or_default().push(shard),
+            Err(error) => tracing::error!(event = "store_damaged", key = keys::ready(shard), %error),
+        }
     }
 }
 

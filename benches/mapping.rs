@@ -1,0 +1,83 @@
+//! How long a definition takes to read an answer, beside parsing the same bytes and doing nothing with them.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+
+mod support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use support::{Asking, items, setting, stand_in};
+use tokio_util::sync::CancellationToken;
+use wismo::carrier::{CallItem, RawAnswer};
+use wismo::simulator::carriers::{Options, StandIn, sandbox};
+use wismo::simulator::time::SimClock;
+use wismo::simulator::world::Network;
+
+fn main() {
+    let stop = CancellationToken::new();
+    support::runtime().block_on(async {
+        println!("12 scans a parcel, as many parcels as one call carries; microseconds for one parcel, best of many");
+        println!(
+            "{:<13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>10}",
+            "carrier", "parcels", "bytes", "parse", "read", "ratio", "unchanged"
+        );
+        for network in Network::ALL {
+            let (stand_in, numbers) = stand_in(network, 30, 12, &stop).await;
+            measure(&stand_in, &numbers).await;
+        }
+        let options = Options::default();
+        let stand_in =
+            sandbox::start(SimClock::start(), Duration::from_millis(1), options, stop.clone()).await.unwrap();
+        let numbers: Vec<String> = (0..30).map(|n| format!("SANDBOX-DELIVERED-{n}")).collect();
+        measure(&stand_in, &numbers).await;
+    });
+    stop.cancel();
+}
+
+async fn measure(stand_in: &StandIn, numbers: &[String]) {
+    let asking = Asking::new(stand_in).await;
+    let carrier = &asking.carrier;
+    let most = carrier.limits("production").numbers_per_call as usize;
+    let mut items = items(&numbers[..most.min(numbers.len())]);
+    let _ = asking.send(&asking.request(&items)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let raw = asking.send(&asking.request(&items)).await;
+    let answer = carrier.read_answer(&items, &raw);
+    assert!(answer.parcels.iter().all(|parcel| parcel.observation.is_some()), "{}: {answer:?}", stand_in.code);
+    let count = items.len() as f64;
+    let parse = best(|| parse(&raw)) / count;
+    let read = best(|| drop(black_box(carrier.read_answer(&items, &raw)))) / count;
+    let known: Vec<Option<u64>> = answer.parcels.iter().map(|p| p.observation.as_ref().map(|o| o.digest)).collect();
+    for (item, digest) in items.iter_mut().zip(known) {
+        *item = CallItem { known_digest: digest, ..item.clone() };
+    }
+    let unchanged = best(|| drop(black_box(carrier.read_answer(&items, &raw)))) / count;
+    println!(
+        "{:<13} {:>7} {:>8} {parse:>8.1} {read:>8.1} {:>8.1} {unchanged:>10.1}",
+        stand_in.code,
+        items.len(),
+        raw.body.len(),
+        read / parse
+    );
+}
+
+fn parse(raw: &RawAnswer) {
+    let text = std::str::from_utf8(&raw.body).unwrap();
+    if text.trim_start().starts_with('<') {
+        black_box(roxmltree::Document::parse(text).unwrap());
+    } else {
+        black_box(serde_json::from_str::<serde_json::Value>(text).unwrap());
+    }
+}
+
+/// Microseconds of the fastest of many runs: the one that was disturbed least.
+fn best(mut work: impl FnMut()) -> f64 {
+    let end = Instant::now() + Duration::from_millis(setting("MILLIS", 700) as u64);
+    let mut best = f64::INFINITY;
+    while Instant::now() < end {
+        let began = Instant::now();
+        work();
+        best = best.min(began.elapsed().as_secs_f64() * 1e6);
+    }
+    best
+}
