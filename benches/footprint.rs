@@ -1,5 +1,5 @@
 //! What a tracker costs: bytes in Redis, resident memory of the daemon, and the processor time of doing nothing.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::disallowed_methods, missing_docs)]
 
 mod support;
 

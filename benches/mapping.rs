@@ -1,5 +1,5 @@
 //! How long a definition takes to read an answer, beside parsing the same bytes and doing nothing with them.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::disallowed_methods, missing_docs)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Polls a second of one daemon against a stand-in, beside a bare reqwest loop that sends the same requests to the
 //! same stand-in with as many at once in the same run.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::disallowed_methods, missing_docs)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Webhooks a second of one daemon out of a queued backlog, beside a bare reqwest loop that signs and posts the same
 //! bodies to the same receiver with as many at once in the same run; then the delay at a steady, low rate.
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::disallowed_methods, missing_docs)]
 
 mod support;
 

@@ -146,10 +146,10 @@ async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Ti
     match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
         Ok(Some(0) | None) => {}
         Ok(Some(changes)) => {
-            tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.")
+            tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.");
         }
         Err(error) => {
-            tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.")
+            tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.");
         }
     }
 }

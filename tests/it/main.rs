@@ -1,5 +1,12 @@
 //! Whole-daemon tests against real Redis and the simulator: one binary, one link.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::assigning_clones,
+    reason = "tests read small answers of their own servers and are not in a hurry"
+)]
 
 mod accounts;
 mod architecture;

@@ -35,7 +35,12 @@ async fn endpoints_that_fail_for_a_while_get_everything_in_order_with_the_same_b
         shop.shows(id, "delivery", |tracker| tracker["parcel"]["status"] == "delivered").await;
     }
     let wanted = |name: &str| {
-        let mut ids: Vec<String> = house.arrived(name).into_iter().filter(|a| a.accepted()).map(|a| a.id).collect();
+        let mut ids: Vec<String> = house
+            .arrived(name)
+            .into_iter()
+            .filter(wismo::simulator::receiver::Arrival::accepted)
+            .map(|a| a.id)
+            .collect();
         ids.sort();
         ids.dedup();
         ids
@@ -80,7 +85,7 @@ async fn an_exhausted_delivery_is_listed_as_dead_and_replayed_with_the_same_id_a
     let replay = format!("/v1/endpoints/{endpoint}/replay");
     let (status, told) = shop.post(&replay, &json!({ "change": dead["change"] })).await;
     assert_eq!(status, 202, "{told}");
-    let arrival = house.arrival("the replay", |arrival| arrival.accepted()).await;
+    let arrival = house.arrival("the replay", wismo::simulator::receiver::Arrival::accepted).await;
     assert_eq!(arrival.id, attempts[0].id);
     assert_trusted(&house.arrived("shop"));
     until("an empty list", || async {

@@ -80,7 +80,7 @@ async fn an_allowance_that_is_taken_back_stops_what_was_queued() {
     let endpoint = shop.endpoint(&house, "inside", &["tracker.*"]).await;
     let other_url = house.receiver.url("other");
     shop.track("SANDBOX-UNKNOWN-1").await;
-    house.arrival("a webhook while it is allowed", |a| a.accepted()).await;
+    house.arrival("a webhook while it is allowed", wismo::simulator::receiver::Arrival::accepted).await;
     house.write_config_with("", "");
     house.first().signal("HUP").await;
     house.first().logged("reloaded", 1).await;

@@ -137,21 +137,18 @@ async fn a_revoked_delivery_and_a_return_after_delivery_are_seen() {
     }
     for (story, id) in ids {
         let count = |kind: &str| kinds(&house, &id).iter().filter(|told| *told == kind).count();
-        match story {
-            Story::RevokedDelivery => {
-                until("two deliveries", || async { (count("tracker.delivered") == 2).then_some(()) }).await;
-                let told = kinds(&house, &id);
-                assert_eq!(count("tracker.resumed"), 1, "{told:?}");
-                let resumed = told.iter().position(|kind| kind == "tracker.resumed").unwrap();
-                assert!(told[..resumed].contains(&"tracker.delivered".to_owned()), "{told:?}");
-            }
-            _ => {
-                until("the return", || async { (count("tracker.returned") == 1).then_some(()) }).await;
-                let told = kinds(&house, &id);
-                assert_eq!(count("tracker.delivered"), 1, "{told:?}");
-                assert_eq!(count("tracker.resumed"), 1, "{told:?}");
-                assert!(count("tracker.return_to_sender") >= 1, "{told:?}");
-            }
+        if story == Story::RevokedDelivery {
+            until("two deliveries", || async { (count("tracker.delivered") == 2).then_some(()) }).await;
+            let told = kinds(&house, &id);
+            assert_eq!(count("tracker.resumed"), 1, "{told:?}");
+            let resumed = told.iter().position(|kind| kind == "tracker.resumed").unwrap();
+            assert!(told[..resumed].contains(&"tracker.delivered".to_owned()), "{told:?}");
+        } else {
+            until("the return", || async { (count("tracker.returned") == 1).then_some(()) }).await;
+            let told = kinds(&house, &id);
+            assert_eq!(count("tracker.delivered"), 1, "{told:?}");
+            assert_eq!(count("tracker.resumed"), 1, "{told:?}");
+            assert!(count("tracker.return_to_sender") >= 1, "{told:?}");
         }
     }
     assert_in_order(&house.arrived("shop"));

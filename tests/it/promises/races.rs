@@ -76,7 +76,7 @@ async fn an_endpoint_added_under_load_misses_nothing_after_its_creation() {
     join_all(load).await;
     let trackers = count.load(Ordering::SeqCst);
     let accepted = |name: &str| -> HashSet<String> {
-        house.arrived(name).into_iter().filter(|a| a.accepted()).map(|a| a.id).collect()
+        house.arrived(name).into_iter().filter(wismo::simulator::receiver::Arrival::accepted).map(|a| a.id).collect()
     };
     until("every delivery told", || async {
         let delivered = house.arrived("from-the-start").iter().filter(|a| a.kind == "tracker.delivered").count();
