@@ -42,7 +42,7 @@ async fn measure(network: Network) {
     let processes = [("daemon", daemon.process()), ("redis", redis.process()), ("stand-in", Process::own())];
     let (calls, used) = (stand_in.ledger.call_count(), Used::since_now(&processes));
     tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
-    let calls = (stand_in.ledger.call_count() - calls) as usize;
+    let calls = usize::try_from(stand_in.ledger.call_count() - calls).unwrap();
     let rate = calls as f64 / used.seconds();
     println!(
         "  daemon, nothing new: {:>8.0} numbers/s {rate:>8.0} calls/s; a number costs {}",
