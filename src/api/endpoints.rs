@@ -25,6 +25,9 @@ pub async fn create(
     let guard = api.current().guard.clone();
     guard.check(&body.url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
     let events = body.events.unwrap_or_else(|| vec!["tracker.*".to_owned(), "endpoint.*".to_owned()]);
+    if events.is_empty() {
+        return Err(Problem::field("events", "name one type at least, or leave it out to hear of everything"));
+    }
     for (at, wanted) in events.iter().enumerate() {
         let known = ChangeKind::all().map(|kind| kind.to_string()).any(|name| match wanted.strip_suffix('*') {
             Some(prefix) => name.starts_with(prefix),
@@ -98,7 +101,7 @@ pub async fn test(
         .append_endpoint_change(
             &endpoint,
             ChangeKind::EndpointTest,
-            &view(&endpoint).to_string(),
+            &json!({"endpoint": view(&endpoint)}).to_string(),
             std::slice::from_ref(&endpoint.id),
         )
         .await?;

@@ -6,6 +6,7 @@ mod storage;
 
 use std::sync::{Arc, OnceLock, RwLock};
 
+use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -177,6 +178,9 @@ async fn work(
             Some((new_settings, new_plan)) => {
                 // Listeners and the store stay as they are until a restart; the rest is swapped whole.
                 *api.reloadable.write().unwrap_or_else(std::sync::PoisonError::into_inner) = reloadable(&new_plan);
+                for key in needs_restart(&settings, &new_settings) {
+                    tracing::warn!(event = "restart_needed", key, "This change takes effect after a restart.");
+                }
                 (settings, plan) = (*new_settings, *new_plan);
                 tracing::info!(
                     event = "reloaded",
@@ -196,6 +200,27 @@ async fn work(
         private.stop().await?;
     }
     result
+}
+
+/// Keys that changed and are read only at the start.
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let url = |settings: &Settings| {
+        let nodes = settings.redis.url.iter().chain(&settings.redis.cluster);
+        nodes.map(|url| url.expose_secret().to_owned()).collect::<Vec<_>>()
+    };
+    let log = |settings: &Settings| (settings.log.format, settings.log.filter.clone());
+    let sandbox = |settings: &Settings| (settings.sandbox.enabled, settings.sandbox.day);
+    let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
+    [
+        (old.server.listen != new.server.listen, "server.listen"),
+        (url(old) != url(new), "redis"),
+        (dirs(old) != dirs(new), "state_dir, runtime_dir"),
+        (log(old) != log(new), "log"),
+        (sandbox(old) != sandbox(new), "sandbox"),
+    ]
+    .into_iter()
+    .filter_map(|(changed, key)| changed.then_some(key))
+    .collect()
 }
 
 /// Waits for the order to stop (nothing) or for a new configuration that can be used.

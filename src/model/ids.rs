@@ -30,6 +30,9 @@ pub enum IdError {
         /// What was given.
         given: String,
     },
+    /// A change's id that is not one.
+    #[error("{0:?} is not a change's id: it would look like evt_28_1_1795376804438_0")]
+    Change(String),
     /// A name that holds characters we do not put into keys, or is empty or too long.
     #[error("{given:?} is not a valid {what}: use 1 to 40 of a-z, 0-9, '-' and '_'")]
     Name {
@@ -256,11 +259,7 @@ impl FromStr for ChangeId {
             };
             (parts.next().is_none() && id.to_string() == given).then_some(id)
         };
-        parse().ok_or_else(|| IdError::Shape {
-            what: "a change's id",
-            prefix: "evt_",
-            given: given.chars().take(60).collect(),
-        })
+        parse().ok_or_else(|| IdError::Change(given.chars().take(60).collect()))
     }
 }
 

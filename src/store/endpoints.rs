@@ -167,6 +167,8 @@ impl Store {
             "occurred_at": now.to_string(),
             "endpoint": {
                 "id": endpoint.id.to_string(),
+                "url": endpoint.url,
+                "state": EndpointState::Disabled,
                 "description": endpoint.description,
                 "disabled_reason": endpoint.disabled_reason,
                 "undelivered_since": endpoint.undelivered_since.map(|at| at.to_string()),

@@ -207,7 +207,7 @@ async fn what_cannot_work_is_said_in_a_sentence() {
     let missing =
         PrivateOptions { program: Some("/nonexistent/redis-server".into()), ..PrivateOptions::new(folder.path()) };
     let told = message(start(missing).await);
-    assert!(told.contains("`redis-server`") && told.contains("valkey-server"), "{told}");
+    assert!(told.contains("/nonexistent/redis-server") && told.contains("private_redis.program"), "{told}");
 
     let other = tempfile::tempdir().unwrap();
     let first = start(PrivateOptions::new(other.path())).await.unwrap();

@@ -27,7 +27,7 @@ pub struct Story {
     estimates: &'static [(f64, f64)],
 }
 
-const USUAL: &[(f64, f64)] = &[(0.0, 2.2)];
+const USUAL: &[(f64, f64)] = &[(0.0, 2.6)];
 
 const fn story(name: &'static str, shared: (&'static str, f64), then: &'static str) -> Story {
     Story { name, shared, then, estimates: USUAL }
@@ -54,10 +54,10 @@ pub const STORIES: &[Story] = &[
         "DELAYED",
         (STALLS, 9.0),
         "DELAY@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2",
-        &[(0.0, 2.2), (1.5, 4.2)],
+        &[(0.0, 2.6), (1.5, 4.6)],
     ),
-    moved("STORM", (STALLS, 9.0), "STORM@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 2.2), (1.5, 4.2)]),
-    moved("ETA", (PLAIN, 9.0), "", &[(0.0, 2.2), (0.6, 3.0), (0.9, 2.2)]),
+    moved("STORM", (STALLS, 9.0), "STORM@1.5 HUB_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 2.6), (1.5, 4.6)]),
+    moved("ETA", (PLAIN, 9.0), "", &[(0.0, 2.6), (0.6, 3.4), (0.9, 2.6)]),
     story("STALLED", (STALLS, 9.0), ""),
     story("STALLED-THEN-MOVES", (STALLS, 9.0), "HUB_OUT@8 DEPOT@8.6 ON_VAN@8.9 DELIVERED@9.2"),
     story("NOT-HANDED-OVER", ("LABEL@0", 9.0), ""),
@@ -83,19 +83,19 @@ pub const STORIES: &[Story] = &[
         "MISSORTED",
         (PLAIN, 0.9),
         "WRONG_HUB@1.2 HUB_OUT@1.6 DEPOT@2.6 ON_VAN@2.9 DELIVERED@3.2",
-        &[(0.0, 2.2), (1.2, 3.2)],
+        &[(0.0, 2.6), (1.2, 3.6)],
     ),
-    moved("CUSTOMS", (BORDER, 9.0), "HELD_CUSTOMS@1.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 4.2)]),
+    moved("CUSTOMS", (BORDER, 9.0), "HELD_CUSTOMS@1.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2", &[(0.0, 4.6)]),
     moved(
         "DUTIES",
         (BORDER, 9.0),
         "DUTIES_DUE@1.5 DUTIES_PAID@2.5 CUSTOMS_OUT@3 DEPOT@3.6 ON_VAN@3.9 DELIVERED@4.2",
-        &[(0.0, 4.2)],
+        &[(0.0, 4.6)],
     ),
     story("PARTNER", (PLAIN, 0.9), "HANDED_OVER@1.2 DEPOT@1.6 ON_VAN@1.9 DELIVERED@2.2"),
     story("CANCELLED", ("LABEL@0", 9.0), "CANCELLED@1"),
     story("UNKNOWN", ("", 9.0), ""),
-    moved("UNKNOWN-THEN-FOUND", (PLAIN, 9.0), "", &[(0.0, 2.2)]),
+    moved("UNKNOWN-THEN-FOUND", (PLAIN, 9.0), "", &[(0.0, 2.6)]),
     story("NEW-CODE", (PLAIN, 0.9), "TELEPORTED@1.2 DEPOT@1.6 SMS@1.8 ON_VAN@1.9 DELIVERED@2.2"),
     story("OLD-SCAN", (PLAIN, 9.0), ""),
     story("RETRACTED", (PLAIN, 9.0), ""),
