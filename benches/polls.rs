@@ -20,7 +20,7 @@ fn main() {
 }
 
 async fn measure(network: Network) {
-    let (trackers, at_once, seconds) = (setting("TRACKERS", 2000), setting("CONCURRENT", 32), setting("SECONDS", 5));
+    let (trackers, at_once, seconds) = (setting("TRACKERS", 2000), setting("CONCURRENT", 32), setting("LENGTH", 5));
     let stop = CancellationToken::new();
     let (stand_in, numbers) = stand_in(network, trackers, 6, &stop).await;
     let asking = Arc::new(Asking::new(&stand_in).await);
