@@ -236,11 +236,8 @@ async fn the_server_of_a_dropped_daemon_is_adopted() {
     ends(pid).await;
 }
 
-/// Run in a process of its own by the test below, which kills it.
-#[tokio::test]
-#[ignore = "a helper of `the_server_of_a_killed_daemon_is_adopted`, which runs it"]
-async fn a_daemon_that_will_be_killed() {
-    let Ok(folder) = std::env::var(HELPER) else { return };
+/// What the test below does in a process of its own, which it then kills.
+async fn count_until_killed(folder: String) {
     let server = start(PrivateOptions::new(folder)).await.unwrap();
     let mut connection = raw(&server.target()).await;
     println!("\npid {}", server.pid().await.unwrap());
@@ -252,9 +249,12 @@ async fn a_daemon_that_will_be_killed() {
 
 #[tokio::test]
 async fn the_server_of_a_killed_daemon_is_adopted() {
+    if let Ok(folder) = std::env::var(HELPER) {
+        return count_until_killed(folder).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "private::a_daemon_that_will_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "private::the_server_of_a_killed_daemon_is_adopted", "--nocapture"])
         .env(HELPER, folder.path())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
