@@ -97,8 +97,9 @@ impl Lock {
         if self.vanished(events) && Some(event.observed_at) > last_seen {
             return true;
         }
-        let compared = self.holders.iter().find_map(|holder| event.time.certain_cmp(&events[*holder].time));
-        let old_scan = compared == Some(Ordering::Less);
+        // Older than any one of the scans that tell the end is older than the end.
+        let before = |holder: &usize| event.time.certain_cmp(&events[*holder].time) == Some(Ordering::Less);
+        let old_scan = self.holders.iter().any(before);
         !old_scan && (rule == Rule::Revoke || is_return_after(from, to))
     }
 }

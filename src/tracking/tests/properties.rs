@@ -190,7 +190,7 @@ fn identity_of(event: &KeptEvent) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, max_global_rejects: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn merging_depends_on_the_set_of_answers_alone((one, other) in answers_twice()) {

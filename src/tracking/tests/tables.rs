@@ -314,4 +314,6 @@ fn a_return_older_than_any_comparable_delivery_scan_is_an_old_scan() {
     let guessed = event("D0", Meaning::Moves(S::Delivered, Rule::Plain), wall("2026-11-23T09:00:00"));
     let life = Life::seen(&[guessed, scan(S::Signed, 0), scan(S::ReturnStarted, -HOUR)]);
     assert_eq!(life.tracker.substatus, S::Signed);
+    let between = Life::seen(&[scan(S::Delivered, -9 * HOUR), scan(S::Signed, 0), scan(S::ReturnStarted, -HOUR)]);
+    assert_eq!(between.tracker.substatus, S::Signed);
 }
