@@ -1,10 +1,12 @@
 //! HTTP for shops: who asks (a key), what they ask, and answers that say what is wrong.
 
+mod cursor;
 mod endpoints;
 mod extract;
 mod health;
 mod input;
 mod problem;
+mod query;
 mod serve;
 mod state;
 mod trackers;
@@ -15,6 +17,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+
+use trackers::{batch, change, history, list};
 
 pub use problem::Problem;
 pub use serve::serve;
@@ -27,8 +31,14 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .route("/v1/trackers", post(trackers::register))
-        .route("/v1/trackers/{id}", get(trackers::show).delete(trackers::delete))
+        .route("/v1/trackers", post(trackers::register).get(list::list))
+        .route("/v1/trackers/batch", post(batch::register_all))
+        .route("/v1/trackers/{id}", get(trackers::show).patch(change::patch).delete(trackers::delete))
+        .route("/v1/trackers/{id}/pause", post(change::pause))
+        .route("/v1/trackers/{id}/resume", post(change::resume))
+        .route("/v1/trackers/{id}/refresh", post(change::refresh))
+        .route("/v1/trackers/{id}/set", post(change::set))
+        .route("/v1/trackers/{id}/changes", get(history::changes))
         .route("/v1/endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/endpoints/{id}", get(endpoints::show).delete(endpoints::delete))
         .route("/v1/endpoints/{id}/test", post(endpoints::test))

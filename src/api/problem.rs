@@ -11,12 +11,13 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     more: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), more: Map::new() }
+        Self { status, title, detail: detail.into(), more: Map::new(), retry_after: None }
     }
 
     /// 422: a field's value cannot be used.
@@ -29,9 +30,31 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "Not found", format!("there is no such {what}"))
     }
 
+    /// 429: it may be asked again after so many seconds.
+    pub fn too_soon(seconds: u64, detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);
+        Self { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
     /// 503: the store does not answer.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", detail)
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not available", detail);
+        Self { retry_after: Some(1), ..problem }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says, as the answer's body has it.
+    pub fn to_value(&self) -> Value {
+        let mut body =
+            json!({"type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail});
+        if let Value::Object(members) = &mut body {
+            members.extend(self.more.clone());
+        }
+        body
     }
 
     /// Adds a member.
@@ -52,15 +75,10 @@ impl From<crate::store::StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body =
-            json!({"type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail});
-        if let Value::Object(members) = &mut body {
-            members.extend(self.more);
-        }
-        let mut response = (self.status, body.to_string()).into_response();
+        let mut response = (self.status, self.to_value().to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

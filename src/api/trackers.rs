@@ -1,44 +1,68 @@
 //! Registering parcels and reading them back.
 
+pub mod batch;
+mod body;
+pub mod change;
+pub mod history;
+pub mod list;
+
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::extract::{Body, Id};
-use super::input::{self, RegisterBody};
+use super::input;
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
 use crate::carrier::{Carrier, Hints};
 use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker, TrackerId};
 use crate::store::{Commit, Registered, Store};
 use crate::tracking::{self, Advance, Input};
+use body::{Nulls, TrackerBody};
 
 /// How often a lost race is run again before giving up.
 const RACES: usize = 20;
 
+fn races_never_end() -> Problem {
+    Problem::unavailable("the tracker is being changed by others all the time; try again")
+}
+
 /// `POST /v1/trackers`: 201 for a new one, or a new life of an old one; 200 for one that is being followed.
-pub async fn register(State(api): State<Api>, Caller(shop): Caller, Body(bytes): Body) -> Result<Response, Problem> {
-    let body: RegisterBody = input::body(&bytes)?;
+pub async fn register(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Body(bytes): Body,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let (status, tracker) = register_one(&api, &shop, &input::body(&bytes)?).await?;
+    Ok((status, Json(view(&tracker))))
+}
+
+async fn register_one(api: &Api, shop: &ShopId, body: &TrackerBody) -> Result<(StatusCode, Tracker), Problem> {
     body.check()?;
     let current = api.current();
-    let (carrier, account) = place(&current, &shop, &body)?;
-    let number = carrier.normalise(&body.number).map_err(|problem| Problem::field("number", problem.to_string()))?;
+    let given = body.number.value().ok_or_else(|| Problem::field("number", "the tracking number is missing"))?;
+    let carrier = carrier_of(&current, shop, given, body)?;
+    let account = account_of(&current, shop, carrier.code(), body.account.value())?;
+    let number = carrier.normalise(given).map_err(|problem| Problem::field("number", problem.to_string()))?;
     let store = api.store()?;
-    let id = store.tracker_id(&shop, carrier.code(), &number);
+    let id = store.tracker_id(shop, carrier.code(), &number);
     for _ in 0..RACES {
         let now = store.now().await?;
         let before = store.load(&id).await?;
         if let Some(before) = before.as_ref().filter(|before| !tracking::is_over(before, now)) {
-            let account = body.account.as_ref().map_or(&before.account, |_| &account);
-            if let Some(after) = update(&api, &current, before, &body, account).await? {
-                return Ok((StatusCode::OK, Json(view(&after))).into_response());
+            let account = body.account.value().map_or(&before.account, |_| &account);
+            let step = updated(&current, before, body, Nulls::Ignore, account, now)?;
+            if let Some(tracker) = change::commit(store, before, step).await? {
+                return Ok((StatusCode::OK, tracker));
             }
             continue;
         }
-        let told = body.apply(&Registration { history: body.history.unwrap_or_default(), ..Registration::default() });
+        let history = body.history.value().copied().unwrap_or_default();
+        let told = body.apply(&Registration { history, ..Registration::default() }, Nulls::Ignore);
         check_inputs(&carrier, &told, now)?;
         let fresh = if let Some(ended) = &before {
             Tracker { account: account.clone(), ..tracking::new_life(ended, told, now) }
@@ -48,10 +72,36 @@ pub async fn register(State(api): State<Api>, Caller(shop): Caller, Body(bytes):
         };
         let step = tracking::advance(&fresh, Input::Registered, now, &current.policy.rules(&account));
         if begin(store, before.as_ref(), &step).await? {
-            return Ok((StatusCode::CREATED, Json(view(&step.tracker))).into_response());
+            return Ok((StatusCode::CREATED, step.tracker));
         }
     }
-    Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+    Err(races_never_end())
+}
+
+/// What becomes of a tracker by the given fields; nothing when they say what was known.
+fn updated(
+    current: &Reloadable,
+    before: &Tracker,
+    body: &TrackerBody,
+    nulls: Nulls,
+    account: &AccountName,
+    now: Timestamp,
+) -> Result<Option<Advance>, Problem> {
+    if body.history.value().is_some_and(|history| *history != before.registration.history) {
+        return Err(Problem::field("history", "it is settled when a parcel is first registered and cannot be changed"));
+    }
+    let next = body.apply(&before.registration, nulls);
+    if next == before.registration && *account == before.account {
+        return Ok(None);
+    }
+    if body.touches_inputs()
+        && let Some(carrier) = current.registry.get(before.carrier.as_str())
+    {
+        check_inputs(&carrier, &next, before.registered_at)?;
+    }
+    let mut step = tracking::advance(before, Input::Updated(&next), now, &current.policy.rules(account));
+    step.tracker.account = account.clone();
+    Ok(Some(step))
 }
 
 /// Refuses what the carrier could not be asked with.
@@ -82,71 +132,51 @@ async fn begin(store: &Store, before: Option<&Tracker>, step: &Advance) -> Resul
     })
 }
 
-/// Takes over the given fields; nothing when the race was lost.
-async fn update(
-    api: &Api,
-    current: &Reloadable,
-    before: &Tracker,
-    body: &RegisterBody,
-    account: &AccountName,
-) -> Result<Option<Tracker>, Problem> {
-    if body.history.is_some_and(|history| history != before.registration.history) {
-        return Err(Problem::field("history", "it is settled when a parcel is first registered and cannot be changed"));
-    }
-    let next = body.apply(&before.registration);
-    if next == before.registration && *account == before.account {
-        return Ok(Some(before.clone()));
-    }
-    let store = api.store()?;
-    let now = store.now().await?;
-    let mut step = tracking::advance(before, Input::Updated(&next), now, &current.policy.rules(account));
-    step.tracker.account = account.clone();
-    match store.commit(before, &step.tracker, &step.changes, &step.timers).await? {
-        Commit::Done { .. } => Ok(Some(step.tracker)),
-        Commit::LostRace | Commit::Gone => Ok(None),
+/// The carrier as given, or found.
+fn carrier_of(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody) -> Result<Arc<Carrier>, Problem> {
+    match body.carrier.value() {
+        Some(code) => current.registry.get(code).ok_or_else(|| unknown_carrier(code)),
+        None => detect(current, shop, number, body),
     }
 }
 
-/// Which carrier and account: as given, or found. A foreign account is answered as an unknown one is.
-fn place(
+fn unknown_carrier(code: &str) -> Problem {
+    let detail = format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them");
+    Problem::field("carrier", detail)
+}
+
+/// The account as given, or the first one of the carrier. A foreign account is answered as an unknown one is.
+fn account_of(
     current: &Reloadable,
     shop: &ShopId,
-    body: &RegisterBody,
-) -> Result<(std::sync::Arc<Carrier>, AccountName), Problem> {
-    let carrier = match &body.carrier {
-        Some(code) => current.registry.get(code).ok_or_else(|| {
-            Problem::field(
-                "carrier",
-                format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"),
-            )
+    code: &CarrierCode,
+    given: Option<&AccountName>,
+) -> Result<AccountName, Problem> {
+    let mut own = current
+        .accounts
+        .iter()
+        .filter(|(_, info)| info.carrier == *code && info.shops.admits(shop))
+        .map(|(name, _)| name);
+    let found = match given {
+        Some(wanted) => own.find(|name| *name == wanted).ok_or_else(|| {
+            Problem::field("account", format!("there is no account {wanted} of carrier {code} that this shop may use"))
         })?,
-        None => detect(current, shop, body)?,
-    };
-    let code = carrier.code().clone();
-    let own = |(_, info): &(&AccountName, &super::AccountInfo)| info.carrier == code && info.shops.admits(shop);
-    let mut accounts = current.accounts.iter();
-    let account = match &body.account {
-        Some(name) => accounts.filter(|(known, _)| *known == name).find(own).ok_or_else(|| {
-            Problem::field("account", format!("there is no account {name} of carrier {code} that this shop may use"))
-        })?,
-        None => accounts.find(own).ok_or_else(|| {
-            Problem::field(
-                "carrier",
-                format!(
-                    "no account of carrier {code} is set up for this shop; the operator adds one as [accounts.NAME]"
-                ),
-            )
+        None => own.next().ok_or_else(|| {
+            let detail = format!(
+                "no account of carrier {code} is set up for this shop; the operator adds one as [accounts.NAME]"
+            );
+            Problem::field("carrier", detail)
         })?,
     };
-    Ok((carrier, account.0.clone()))
+    Ok(found.clone())
 }
 
-fn detect(current: &Reloadable, shop: &ShopId, body: &RegisterBody) -> Result<std::sync::Arc<Carrier>, Problem> {
+fn detect(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody) -> Result<Arc<Carrier>, Problem> {
     let own: Vec<CarrierCode> =
         current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
-    let country = body.destination.as_ref().and_then(|d| d.country.clone());
+    let country = body.destination.value().and_then(|d| d.country.clone());
     let hints = Hints { carriers: own.clone(), country, ..Hints::default() };
-    let found = current.registry.detect(&body.number, &hints);
+    let found = current.registry.detect(number, &hints);
     let usable: Vec<_> = found.iter().filter(|candidate| own.contains(&candidate.carrier)).collect();
     let best = usable
         .first()
@@ -183,7 +213,7 @@ pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) ->
             return Ok(StatusCode::NO_CONTENT);
         }
     }
-    Err(Problem::unavailable("the tracker is being changed by others all the time; try again"))
+    Err(races_never_end())
 }
 
 async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Tracker, Problem> {
@@ -214,12 +244,14 @@ pub fn view(tracker: &Tracker) -> Value {
         "sequence": tracker.sequence,
         "ended_at": tracker.ended_at,
         "conditions": tracker.conditions,
+        "by_hand": tracker.by_hand,
         "poll": {
             "next_at": tracker.poll.next_at,
             "last_at": tracker.poll.last_at,
             "last_ok_at": tracker.poll.last_ok_at,
             "outcome": tracker.poll.outcome,
             "failures": tracker.poll.failures,
+            "paused": tracker.poll.paused,
         },
         "parcel": tracking::parcel(tracker),
     })

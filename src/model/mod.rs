@@ -19,5 +19,5 @@ pub use parcel::{Facts, Parcel};
 pub use status::{Direction, End, Status, Substatus, WhoMustAct};
 pub use time::{EventTime, Local, Moment, Precision, ZoneSource};
 pub use tracker::{
-    Cause, Condition, DelayKind, History, KeptEvent, PollOutcome, PollState, Registration, TimerKind, Tracker,
+    ByHand, Cause, Condition, DelayKind, History, KeptEvent, PollOutcome, PollState, Registration, TimerKind, Tracker,
 };

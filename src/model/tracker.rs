@@ -224,6 +224,17 @@ impl PollOutcome {
     }
 }
 
+/// The shop's own word on where a parcel stands. It holds until something else moves the status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Who set it.
+    pub who: String,
+    /// And why.
+    pub why: String,
+    /// When, by our clock.
+    pub at: Timestamp,
+}
+
 /// Where the polling of a tracker stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PollState {
@@ -286,6 +297,8 @@ pub struct Tracker {
     pub answers: Vec<Timestamp>,
     /// Open delays.
     pub conditions: Vec<Condition>,
+    /// Who set the status that it has, where the shop did.
+    pub by_hand: Option<ByHand>,
     /// Polling.
     pub poll: PollState,
 }
@@ -325,6 +338,7 @@ impl Tracker {
             events: Vec::new(),
             answers: Vec::new(),
             conditions: Vec::new(),
+            by_hand: None,
             poll: PollState { next_at: Some(now), ..PollState::default() },
         }
     }

@@ -86,7 +86,7 @@ fn stored(answer: &Value) -> bool {
 
 impl Store {
     /// Returns when everything written so far is as durable as the server can make it.
-    pub(super) async fn make_durable(&self) -> Result<(), StoreError> {
+    pub async fn make_durable(&self) -> Result<(), StoreError> {
         self.shared.durability.wait().await
     }
 }

@@ -73,6 +73,12 @@ pub fn due(shard: Shard, account: &AccountName) -> String {
     in_shard(shard, &format!("due:{account}"))
 }
 
+/// STRING: somebody asked for a poll at once. Expires by itself; until then nobody may ask again.
+#[must_use]
+pub fn forced(id: &TrackerId) -> String {
+    in_shard(id.shard(), &format!("forced:{id}"))
+}
+
 /// ZSET: `<kind>:<tracker id>` by time (ms).
 #[must_use]
 pub fn timers(shard: Shard) -> String {

@@ -1,6 +1,7 @@
 //! The change log: one stream a shop and shard. An entry holds the exact bytes of a webhook's `data`.
 
 use jiff::{SignedDuration, Timestamp};
+use redis::FromRedisValue;
 use redis::streams::{StreamId, StreamRangeReply};
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::keys;
 use super::scripts;
 use crate::model::change::FORMAT_VERSION;
 use crate::model::time::{after, from_millis, to_millis};
-use crate::model::{Change, ChangeId, ChangeKind, Endpoint, EndpointId, Shard, ShopId};
+use crate::model::{Change, ChangeId, ChangeKind, Endpoint, EndpointId, Shard, ShopId, Tracker};
 
 /// A change about an endpoint, as the script takes it.
 #[derive(Serialize)]
@@ -96,6 +97,35 @@ impl Store {
         let from = cursor.map_or_else(|| "-".to_owned(), |id| format!("({}", id.stream_id()));
         let entries = self.entries(shop, shard, &from, "+", limit).await?;
         entries.iter().map(|entry| parse(shard, number, shop, entry)).collect()
+    }
+
+    /// A tracker's own changes, the newest first: those with a lower sequence than `before`, or all.
+    pub async fn changes_of(
+        &self,
+        tracker: &Tracker,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Change>, StoreError> {
+        let (shard, shop) = (tracker.id.shard(), &tracker.shop);
+        let mut newest = redis::cmd("ZRANGE");
+        newest.arg(keys::log(shard, &tracker.id.to_string()));
+        newest.arg(before.map_or_else(|| "+inf".to_owned(), |sequence| format!("({sequence}")));
+        newest.arg("-inf").arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(limit);
+        let ids: Vec<String> = self.ask(&newest).await?;
+        let ids: Vec<ChangeId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let read = |id: &ChangeId| {
+            let mut command = redis::cmd("XRANGE");
+            command.arg(keys::changes(shard, shop)).arg(id.stream_id()).arg(id.stream_id());
+            command
+        };
+        let answers = self.ask_all(&ids.iter().map(read).collect::<Vec<_>>()).await?;
+        let mut changes = Vec::with_capacity(ids.len());
+        for (id, answer) in ids.iter().zip(answers) {
+            let reply = StreamRangeReply::from_redis_value(answer).map_err(redis::RedisError::from)?;
+            // Trimmed since the list was read: it is gone for everybody.
+            changes.extend(reply.ids.first().map(|entry| parse(shard, id.shop, shop, entry)).transpose()?);
+        }
+        Ok(changes)
     }
 
     async fn entries(

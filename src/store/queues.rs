@@ -1,5 +1,7 @@
 //! What is due: polls of an account, and timers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use redis::{Cmd, FromRedisValue};
 
@@ -40,6 +42,27 @@ impl Store {
     /// Removes a timer that has nothing to do any more, unless it was set anew.
     pub async fn clear_timer(&self, kind: TimerKind, id: &TrackerId, if_at: Timestamp) -> Result<bool, StoreError> {
         self.remove_unchanged(&keys::timers(id.shard()), &super::commit::timer(kind, id), to_millis(if_at)).await
+    }
+
+    /// Takes the right to have a tracker polled at once, which there is once in `cool_down`. Otherwise how long to wait
+    /// for the next.
+    pub async fn take_forced_poll(&self, id: &TrackerId, cool_down: Duration) -> Result<Option<Duration>, StoreError> {
+        let key = keys::forced(id);
+        let token = u64::from_le_bytes(super::seal::random()?).to_string();
+        let mut take = redis::cmd("SET");
+        take.arg(&key)
+            .arg(&token)
+            .arg("NX")
+            .arg("GET")
+            .arg("PX")
+            .arg(u64::try_from(cool_down.as_millis()).unwrap_or(1));
+        // Our own token: it was taken, and only the answer was lost.
+        let held: Option<String> = self.ask(&take).await?;
+        if held.is_none_or(|held| held == token) {
+            return Ok(None);
+        }
+        let left: i64 = self.ask(redis::cmd("PTTL").arg(&key)).await?;
+        Ok(Some(Duration::from_millis(u64::try_from(left).unwrap_or(0).max(1))))
     }
 
     /// The first members of one sorted set in each shard, together the `limit` first ones. Where a shard holds more

@@ -31,7 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::change::{ChangeKind, NewChange};
 use crate::model::observation::Observation;
 use crate::model::status::{End, Substatus};
-use crate::model::tracker::{PollOutcome, Registration, TimerKind, Tracker};
+use crate::model::tracker::{ByHand, PollOutcome, Registration, TimerKind, Tracker};
 
 pub use life::{NEW_LIFE_AFTER, is_over, new_life};
 pub use render::{parcel, preview};
@@ -152,12 +152,16 @@ pub fn advance(before: &Tracker, input: Input<'_>, now: Timestamp, rules: &Rules
         Input::Deleted => return delete(after, telling),
         Input::SetByHand { substatus, who, why } => {
             diff::enter(&mut after, substatus, now);
+            after.by_hand = Some(ByHand { who: who.to_owned(), why: why.to_owned(), at: now });
             telling.status_by_us(before, &after);
             telling.tell_ours(ChangeKind::Updated, |draft| {
                 draft.before = Some(before.substatus);
                 draft.by_hand = Some((who.to_owned(), why.to_owned()));
             });
         }
+    }
+    if after.substatus != before.substatus && !matches!(input, Input::SetByHand { .. }) {
+        after.by_hand = None;
     }
     let judged = delays::judge(&after, now, rules);
     telling.delays(&judged);

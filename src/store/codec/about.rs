@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{destination_text, only_order};
 use super::time::{Carry, time_from, time_into};
+use crate::model::tracker::ByHand;
 use crate::model::{Condition, Direction, Facts, Headline, History, Registration, Substatus, Tracker};
 
 /// What the string says.
@@ -27,6 +28,8 @@ pub(super) struct About {
     /// Open delays.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_hand: Option<ByHand>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,6 +56,7 @@ impl About {
             authoritative: headline.authoritative,
         });
         self.conditions = tracker.conditions.iter().map(without_nulls).collect();
+        self.by_hand.clone_from(&tracker.by_hand);
     }
 
     pub(super) fn registration(&self) -> Result<Registration, String> {
@@ -76,6 +80,7 @@ impl About {
         };
         let each = self.conditions.iter().map(Condition::deserialize);
         tracker.conditions = each.collect::<Result<_, _>>().map_err(|error| format!("conditions: {error}"))?;
+        tracker.by_hand.clone_from(&self.by_hand);
         Ok(())
     }
 

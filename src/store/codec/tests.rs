@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::parcel::{Charges, Partner, Pickup, PickupKind, Pieces, Proof, Weight};
-use crate::model::tracker::{Destination, OrderRef, Promise};
+use crate::model::tracker::{ByHand, Destination, OrderRef, Promise};
 use crate::model::{
     Cause, Condition, DelayKind, Direction, EventTime, Facts, Headline, History, KeptEvent, Local, Meaning, Moment,
     Place, PollOutcome, PollState, Precision, Registration, Rule, Substatus, WhoMustAct, ZoneSource,
@@ -204,6 +204,10 @@ fn poll() -> BoxedStrategy<PollState> {
         .boxed()
 }
 
+fn by_hand() -> BoxedStrategy<ByHand> {
+    (text(), text(), instant()).prop_map(|(who, why, at)| ByHand { who, why, at }).boxed()
+}
+
 fn tracker() -> BoxedStrategy<Tracker> {
     let headline = (substatus(), of(event_time()), any::<bool>())
         .prop_map(|(substatus, time, authoritative)| Headline { substatus, time, authoritative })
@@ -211,12 +215,12 @@ fn tracker() -> BoxedStrategy<Tracker> {
     (
         (any::<[u8; 16]>(), text(), registration(), instant(), any::<u64>(), any::<u64>(), substatus(), instant()),
         (of(instant()), of(moment()), of(instant()), facts(), of(headline), of((instant(), moment()))),
-        (vec(event(), 0..5), vec(instant(), 0..64), vec(condition(), 0..3), poll()),
+        (vec(event(), 0..5), vec(instant(), 0..64), vec(condition(), 0..3), of(by_hand()), poll()),
     )
         .prop_map(|(first, second, third)| {
             let (id, number, registration, registered_at, revision, sequence, substatus, status_since) = first;
             let (ended_at, floor, first_seen_at, facts, headline, eta_original) = second;
-            let (events, answers, conditions, poll) = third;
+            let (events, answers, conditions, by_hand, poll) = third;
             Tracker {
                 id: TrackerId::from_bytes(id),
                 shop: "a-shop".parse().unwrap(),
@@ -238,6 +242,7 @@ fn tracker() -> BoxedStrategy<Tracker> {
                 events,
                 answers,
                 conditions,
+                by_hand,
                 poll,
             }
         })

@@ -195,8 +195,11 @@ fn set_by_hand_stays_until_the_carrier_has_news() {
     assert!(life.answer(2 * HOUR, std::slice::from_ref(&way)).is_empty());
     assert_eq!(life.answer(3 * HOUR, &[way.clone(), scan(S::Arrived, 2 * HOUR)]), ["tracker.event_added"]);
     assert_eq!(life.tracker.substatus, S::Delivered);
+    let word = life.tracker.by_hand.clone().expect("its status is the shop's word");
+    assert_eq!((word.who.as_str(), word.why.as_str()), ("ann", "phoned"));
     let back = [way, scan(S::Arrived, 2 * HOUR), scan(S::ReturnStarted, 4 * HOUR)];
     assert_eq!(life.answer(5 * HOUR, &back), ["tracker.return_to_sender", "tracker.resumed", "tracker.event_added"]);
+    assert_eq!(life.tracker.by_hand, None, "now it stands where the carrier says");
 }
 
 #[test]
