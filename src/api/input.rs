@@ -8,6 +8,11 @@ use super::problem::Problem;
 
 /// Reads a JSON body, or names the field that is wrong.
 pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        // Fields could be read from it by their order, which nobody means.
+        let detail = "an object with named fields belongs here, not a list";
+        return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", detail));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod api;
 mod architecture;
 mod carriers;
 mod crash;

@@ -5,6 +5,7 @@ mod endpoints;
 mod faults;
 mod ground;
 mod house;
+mod listing;
 
 /// Runs a test on a single server and on a cluster.
 macro_rules! on_both {

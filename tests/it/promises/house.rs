@@ -51,6 +51,7 @@ pub struct Plan {
     webhook: &'static str,
     more: String,
     log: &'static str,
+    pace: &'static str,
 }
 
 impl Plan {
@@ -64,7 +65,14 @@ impl Plan {
             webhook: "timeout = \"1s\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\"]",
             more: String::new(),
             log: "debug",
+            pace: "150ms",
         }
+    }
+
+    /// With this interval between polls of a parcel, in place of a very short one.
+    pub fn pace(mut self, pace: &'static str) -> Self {
+        self.pace = pace;
+        self
     }
 
     /// With these stand-ins, each an account of its code for every shop.
@@ -219,11 +227,12 @@ impl House {
 
     /// The same with other words about allowed nets.
     pub fn write_config_with(&self, allow: &str, more: &str) {
-        let Plan { webhook, sandbox_day, more: planned, log, .. } = &self.plan;
+        let Plan { webhook, sandbox_day, more: planned, log, pace, .. } = &self.plan;
+        let quick = QUICK.replace("150ms", pace);
         let (state, redis) = (self.folder.path().display(), self.redis.url());
         let mut text = format!(
             "state_dir = \"{state}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"3s\"\n[redis]\nurl = \"{redis}\"\n\
-             {QUICK}[log]\nformat = \"json\"\nfilter = \"{log}\"\n[webhook]\n{allow}{webhook}\n[sandbox]\nday = \"{sandbox_day}\"\n{planned}\n{more}\n"
+             {quick}[log]\nformat = \"json\"\nfilter = \"{log}\"\n[webhook]\n{allow}{webhook}\n[sandbox]\nday = \"{sandbox_day}\"\n{planned}\n{more}\n"
         );
         for stand_in in &self.stand_ins {
             let (code, url) = (stand_in.code, stand_in.base_url());

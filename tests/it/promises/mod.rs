@@ -6,7 +6,7 @@ mod deliveries;
 mod demo;
 mod guard;
 mod honesty;
-mod house;
+pub mod house;
 mod isolation;
 mod memory;
 mod operations;

@@ -10,8 +10,14 @@ const NOBODY: &str = "trk_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const NOWHERE: &str = "ep_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// Every route with an id, as method and path; what the router holds is held against this list.
-const WITH_ID: [(&str, &str); 8] = [
+const WITH_ID: [(&str, &str); 14] = [
     ("GET", "/v1/trackers/{id}"),
+    ("PATCH", "/v1/trackers/{id}"),
+    ("POST", "/v1/trackers/{id}/pause"),
+    ("POST", "/v1/trackers/{id}/resume"),
+    ("POST", "/v1/trackers/{id}/refresh"),
+    ("POST", "/v1/trackers/{id}/set"),
+    ("GET", "/v1/trackers/{id}/changes"),
     ("DELETE", "/v1/trackers/{id}"),
     ("GET", "/v1/endpoints/{id}"),
     ("DELETE", "/v1/endpoints/{id}"),
@@ -20,7 +26,13 @@ const WITH_ID: [(&str, &str); 8] = [
     ("GET", "/v1/endpoints/{id}/dead"),
     ("POST", "/v1/endpoints/{id}/replay"),
 ];
-const WITHOUT_ID: [(&str, &str); 3] = [("POST", "/v1/trackers"), ("POST", "/v1/endpoints"), ("GET", "/v1/endpoints")];
+const WITHOUT_ID: [(&str, &str); 5] = [
+    ("POST", "/v1/trackers"),
+    ("POST", "/v1/trackers/batch"),
+    ("GET", "/v1/trackers"),
+    ("POST", "/v1/endpoints"),
+    ("GET", "/v1/endpoints"),
+];
 
 #[test]
 fn the_lists_here_name_every_route() {
@@ -53,10 +65,11 @@ async fn foreign_things_look_like_nothing_on_every_route() {
     let tracker = one.track("SANDBOX-DELIVERED-1").await;
     let change = house.arrival("a change", |a| a.kind == "tracker.created").await.id;
     let body = json!({ "change": change }).to_string();
+    let before = one.get(&format!("/v1/trackers/{tracker}")).await.1;
     for (method, path) in WITH_ID {
         let (mine, nobodys) = if path.contains("trackers") { (&tracker, NOBODY) } else { (&endpoint, NOWHERE) };
         let (mine, nobodys) = (path.replace("{id}", mine), path.replace("{id}", nobodys));
-        let sent = (method == "POST").then_some(body.as_str());
+        let sent = ["POST", "PATCH"].contains(&method).then_some(body.as_str());
         let foreign = two.ask(method, &mine, sent).await;
         let nothing = two.ask(method, &nobodys, sent).await;
         assert_eq!(foreign.0, 404, "{method} {mine}: {}", foreign.1);
@@ -78,7 +91,9 @@ async fn foreign_things_look_like_nothing_on_every_route() {
         }
     }
     // Nothing of that touched what is there.
-    assert_eq!(one.get(&format!("/v1/trackers/{tracker}")).await.0, 200);
+    let after = one.get(&format!("/v1/trackers/{tracker}")).await.1;
+    assert_eq!((&after["poll"]["paused"], &after["by_hand"]), (&json!(false), &Value::Null), "{after}");
+    assert_eq!((&after["id"], &after["tags"]), (&before["id"], &before["tags"]));
     let (_, shown) = one.get(&format!("/v1/endpoints/{endpoint}")).await;
     assert_eq!(shown["state"], "enabled", "{shown}");
     assert_eq!(two.get("/v1/endpoints").await.1, json!({ "endpoints": [] }));

@@ -1,0 +1,6 @@
+//! The HTTP API, driven over sockets at the real program.
+
+mod changing;
+mod docs;
+mod listing;
+mod registration;
