@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Api, router};
+use crate::telemetry::Pulse;
 
 /// Connections at once; more wait in the system's queue. Half of the file handles that a process usually has.
 const MOST_CONNECTIONS: usize = 512;
@@ -21,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until cancelled, then lets requests in flight end. The head of a request, and the wait for the next one on an
 /// open connection, may take as long as a request may.
-pub async fn serve(listener: TcpListener, api: Api, cancel: CancellationToken) {
+pub async fn serve(listener: TcpListener, api: Api, pulse: Pulse, cancel: CancellationToken) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(api.request_timeout);
@@ -30,11 +31,11 @@ pub async fn serve(listener: TcpListener, api: Api, cancel: CancellationToken) {
     let accept = async {
         loop {
             // Never closed: it ends with this function.
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let stream = match listener.accept().await {
+            let Ok(slot) = pulse.idle(Arc::clone(&slots).acquire_owned()).await else { return };
+            let stream = match pulse.idle(listener.accept()).await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::debug!(%error, "A connection could not be accepted.");
+                    tracing::debug!(event = "accept_failed", %error, "A connection could not be accepted.");
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }

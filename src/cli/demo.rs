@@ -109,8 +109,13 @@ async fn play(args: &DemoArgs) -> anyhow::Result<Report> {
     let (told, mut milestones) = mpsc::channel(4);
     let (_, reload) = mpsc::channel(1);
     let stop_daemon = CancellationToken::new();
-    let controls =
-        Controls { stop: stop_daemon.clone(), reload, reread: Box::new(|| Err(Vec::new())), started: Some(told) };
+    let controls = Controls {
+        stop: stop_daemon.clone(),
+        reload,
+        reread: Box::new(|| Err(Vec::new())),
+        started: Some(told),
+        service: Arc::default(),
+    };
     let mut running = tokio::spawn(daemon::run(settings, controls));
     let outcome = tokio::select! {
         ended = &mut running => Err(early_end(ended)),

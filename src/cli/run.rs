@@ -1,6 +1,7 @@
 //! `wismo run`: the daemon.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,15 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CONFIG, ConfigArgs, UNAVAILABLE, fail, refuse, runtime};
 use crate::daemon::{self, Controls, DaemonError};
-use crate::telemetry;
+use crate::telemetry::{self, Service};
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub fn run(args: &ConfigArgs) -> ExitCode {
+    let service = Arc::new(Service::from_environment());
     let settings = match args.load_for_daemon() {
         Ok(settings) => settings,
-        Err(code) => return code,
+        Err(code) => {
+            service.failed("the configuration cannot be used: `wismo check` says why");
+            return code;
+        }
     };
     if let Err(error) = telemetry::start(&settings.log) {
+        service.failed("the configuration cannot be used: `wismo check` says why");
         return fail(CONFIG, error);
     }
     leave_no_core();
@@ -31,13 +37,16 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
         let (ask, reload) = mpsc::channel(1);
         listen_for_signals(&stop, ask)?;
         let reread = Box::new(move || crate::settings::load_and_judge(&sources, super::judge));
-        daemon::run(settings, Controls { stop, reload, reread, started: None }).await
+        daemon::run(settings, Controls { stop, reload, reread, started: None, service: Arc::clone(&service) }).await
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(DaemonError::Settings(problems)) => refuse(&problems),
-        Err(error) => fail(UNAVAILABLE, error),
+        Err(error) => {
+            service.failed(&format!("failed: {error}"));
+            fail(UNAVAILABLE, error)
+        }
     }
 }
 

@@ -5,17 +5,23 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Store, StoreError};
+use crate::telemetry::Pulse;
+
+const EVERY: Duration = Duration::from_secs(60);
 
 /// Runs until cancelled: at start, then every minute.
-pub async fn run(store: Store, cancel: CancellationToken) {
+pub async fn run(store: Store, pulse: Pulse, cancel: CancellationToken) {
     while !cancel.is_cancelled() {
-        if let Err(error) = round(&store).await {
+        if let Err(error) = pulse.step(round(&store)).await {
             tracing::warn!(event = "maintenance_failed", %error, "Housekeeping was not finished; it goes on in a minute.");
         }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(60)) => {}
-            () = cancel.cancelled() => {}
-        }
+        let next = async {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = cancel.cancelled() => {}
+            }
+        };
+        pulse.step(next).await;
     }
 }
 

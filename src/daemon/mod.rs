@@ -1,10 +1,13 @@
 //! Starts the tasks, wires them together, stops them in order.
 
+mod glance;
 mod maintenance;
 mod plan;
 mod storage;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use thiserror::Error;
@@ -19,7 +22,9 @@ use crate::settings::{Problem, Settings};
 use crate::simulator;
 use crate::simulator::carriers::sandbox;
 use crate::simulator::time::SimClock;
+use crate::store::private::PrivateServer;
 use crate::store::{Store, StoreError};
+use crate::telemetry::{Pulses, Service};
 use crate::webhook;
 use crate::webhook::attempt::AttemptRules;
 use crate::webhook::limits::LimitRules;
@@ -27,6 +32,9 @@ use crate::webhook::retry::Schedule;
 
 /// Spread of the waits between attempts, so that a receiver that comes back is not met by all at once.
 const RETRY_JITTER_PERCENT: u32 = 20;
+
+/// How long a stop may take beside work in flight: the private server is asked, then told twice more firmly.
+const CLOSING: Duration = Duration::from_secs(60);
 
 pub use plan::{Plan, carrier_problems, plan};
 pub use storage::visit as visit_store;
@@ -62,6 +70,8 @@ pub struct Controls {
     pub stop: CancellationToken,
     /// Each message: reload.
     pub reload: mpsc::Receiver<()>,
+    /// The service manager.
+    pub service: Arc<Service>,
     /// How to read the settings again.
     pub reread: Reread,
     /// Told the address of the API and whether the store is ready, once each.
@@ -89,12 +99,21 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
         listener.local_addr().map_err(|error| DaemonError::Io { what: "cannot listen".to_owned(), error })?;
     let api = api(&settings, &plan, &controls.stop);
     let stop_api = CancellationToken::new();
-    let serving = tokio::spawn(api::serve(listener, api.clone(), stop_api.clone()));
+    let pulses = Pulses::looked_at_every(controls.service.pings_every());
+    let serving = tokio::spawn(api::serve(listener, api.clone(), pulses.begin("api"), stop_api.clone()));
     tracing::info!(event = "listening", address = %listening, "The API listens.");
     tell(&controls, Started::Listening(listening)).await;
-    let outcome = work(settings, plan, &api, &mut controls, sandbox.as_ref().map(|(address, _)| *address)).await;
+    // Not after the store: a Redis that is away at boot must not fail the unit.
+    controls.service.ready();
+    let keeping = {
+        let (service, pulses, over) = (Arc::clone(&controls.service), pulses.clone(), stop_api.clone());
+        tokio::spawn(async move { service.keep(pulses, over).await })
+    };
+    let sandbox_address = sandbox.as_ref().map(|(address, _)| *address);
+    let outcome = work(settings, plan, &api, &mut controls, &pulses, sandbox_address).await;
     stop_api.cancel();
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), serving).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    let _ = keeping.await;
     if let Some((_, stop)) = sandbox {
         stop.cancel();
     }
@@ -151,9 +170,15 @@ async fn work(
     mut plan: Plan,
     api: &Api,
     controls: &mut Controls,
+    pulses: &Pulses,
     sandbox: Option<std::net::SocketAddr>,
 ) -> Result<(), DaemonError> {
-    let Some((store, private)) = storage::open_until(&settings, &controls.stop).await? else { return Ok(()) };
+    let pulse = pulses.begin("control");
+    let service = Arc::clone(&controls.service);
+    let Some((store, private)) = storage::open_until(&settings, &service, &pulse, &controls.stop).await? else {
+        service.stopping(CLOSING);
+        return Ok(());
+    };
     let _ = api.store.set(store.clone());
     tell(controls, Started::Ready(store.clone())).await;
     tracing::info!(event = "ready", accounts = plan.accounts.len(), "Ready: the store is connected.");
@@ -163,16 +188,23 @@ async fn work(
         let cancel = keeping.clone();
         tokio::spawn(async move { private.watch(cancel).await })
     });
-    let housekeeping = tokio::spawn(maintenance::run(store.clone(), keeping.clone()));
+    let housekeeping = tokio::spawn(maintenance::run(store.clone(), pulses.begin("housekeeping"), keeping.clone()));
+    let mut reloaded = false;
     let result = loop {
         let cancel = CancellationToken::new();
-        let tasks = match start(&store, &settings, &plan, &cancel) {
+        let tasks = match start(&store, &settings, &plan, &service, pulses, &cancel) {
             Ok(tasks) => tasks,
             Err(error) => break Err(error),
         };
-        let next = until_reload(controls, sandbox).await;
+        if reloaded {
+            service.ready();
+        }
+        let next = pulse.idle(until_reload(controls, sandbox, settings.shutdown_deadline)).await;
+        if next.is_none() {
+            service.stopping(settings.shutdown_deadline + CLOSING);
+        }
         cancel.cancel();
-        stop_tasks(tasks, settings.shutdown_deadline).await;
+        pulse.step(stop_tasks(tasks, settings.shutdown_deadline)).await;
         match next {
             None => break Ok(()),
             Some((new_settings, new_plan)) => {
@@ -181,7 +213,7 @@ async fn work(
                 for key in needs_restart(&settings, &new_settings) {
                     tracing::warn!(event = "restart_needed", key, "This change takes effect after a restart.");
                 }
-                (settings, plan) = (*new_settings, *new_plan);
+                (settings, plan, reloaded) = (*new_settings, *new_plan, true);
                 tracing::info!(
                     event = "reloaded",
                     accounts = plan.accounts.len(),
@@ -191,15 +223,26 @@ async fn work(
         }
     };
     keeping.cancel();
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), housekeeping).await;
+    pulse.step(close(store, private, housekeeping, watching)).await?;
+    result
+}
+
+/// Ends what is left once nothing works any more; the private server last.
+async fn close(
+    store: Store,
+    private: Option<Arc<PrivateServer>>,
+    housekeeping: JoinHandle<()>,
+    watching: Option<JoinHandle<()>>,
+) -> Result<(), StoreError> {
+    let _ = tokio::time::timeout(Duration::from_secs(2), housekeeping).await;
     if let Some(watching) = watching {
         let _ = watching.await;
     }
     drop(store);
-    if let Some(private) = private {
-        private.stop().await?;
+    match private {
+        Some(private) => private.stop().await,
+        None => Ok(()),
     }
-    result
 }
 
 /// Keys that changed and are read only at the start.
@@ -227,24 +270,29 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
 async fn until_reload(
     controls: &mut Controls,
     sandbox: Option<std::net::SocketAddr>,
+    patience: Duration,
 ) -> Option<(Box<Settings>, Box<Plan>)> {
     loop {
         tokio::select! {
             () = controls.stop.cancelled() => return None,
             Some(()) = controls.reload.recv() => {}
         }
+        controls.service.reloading(patience);
         let read = (controls.reread)().and_then(|settings| plan(&settings).map(|plan| (settings, plan)));
         match read {
             Ok((settings, mut plan)) => {
                 if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {
                     plan.add_sandbox(address, &settings);
                 }
+                controls.service.note(None);
                 return Some((Box::new(settings), Box::new(plan)));
             }
             Err(problems) => {
                 for problem in &problems {
                     tracing::error!(event = "reload_refused", %problem, "The new configuration cannot be used; the old one stays in force.");
                 }
+                controls.service.note(Some("the last reload was refused"));
+                controls.service.ready();
             }
         }
     }
@@ -255,7 +303,18 @@ struct Tasks {
     webhook: JoinHandle<()>,
 }
 
-fn start(store: &Store, settings: &Settings, plan: &Plan, cancel: &CancellationToken) -> Result<Tasks, DaemonError> {
+fn start(
+    store: &Store,
+    settings: &Settings,
+    plan: &Plan,
+    service: &Arc<Service>,
+    pulses: &Pulses,
+    cancel: &CancellationToken,
+) -> Result<Tasks, DaemonError> {
+    let held = Arc::new(AtomicUsize::new(0));
+    let accounts = plan.accounts.iter().map(|account| account.name.clone()).collect();
+    let glance = glance::Glance { store: store.clone(), accounts, held: Arc::clone(&held) };
+    tokio::spawn(glance::run(glance, Arc::clone(service), cancel.clone()));
     let shared = Arc::new(polling::Shared {
         store: store.clone(),
         client: polling::fetch::client().map_err(|fault| DaemonError::Client(fault.to_string()))?,
@@ -264,9 +323,15 @@ fn start(store: &Store, settings: &Settings, plan: &Plan, cancel: &CancellationT
         lease: settings.polling.lease,
         tick: settings.polling.tick,
         slots: Arc::new(Semaphore::new(settings.polling.concurrency)),
+        pulses: pulses.clone(),
+        held,
     });
-    let webhooks =
-        webhook::WebhookDeps { queue: store.clone(), guard: plan.guard.clone(), rules: webhook_rules(settings) };
+    let webhooks = webhook::WebhookDeps {
+        queue: store.clone(),
+        guard: plan.guard.clone(),
+        rules: webhook_rules(settings),
+        pulse: pulses.begin("deliveries"),
+    };
     let delivering = webhook::run(webhooks, cancel.clone());
     Ok(Tasks {
         polling: tokio::spawn(polling::run(shared, plan.accounts.clone(), cancel.clone())),
@@ -301,7 +366,7 @@ fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
 }
 
 /// Waits for the tasks to end; after the deadline they are cut off: what they had in hand stays queued in the store.
-async fn stop_tasks(tasks: Tasks, deadline: std::time::Duration) {
+async fn stop_tasks(tasks: Tasks, deadline: Duration) {
     let (polling, webhook) = (tasks.polling.abort_handle(), tasks.webhook.abort_handle());
     let both = async { (tasks.polling.await, tasks.webhook.await) };
     if tokio::time::timeout(deadline, both).await.is_err() {

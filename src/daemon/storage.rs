@@ -9,6 +9,7 @@ use super::DaemonError;
 use crate::settings::Settings;
 use crate::store::private::{self, PrivateOptions, PrivateServer};
 use crate::store::{MasterKey, Store, StoreError, StoreOptions, Target};
+use crate::telemetry::{Pulse, Service};
 
 /// The key that seals secrets: from its file, or made in the state folder.
 pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
@@ -87,20 +88,30 @@ pub async fn open(settings: &Settings) -> Result<(Store, Option<PrivateServer>),
 /// Opens the store; while an external one is away, tries again until it is there or the daemon is to stop.
 pub async fn open_until(
     settings: &Settings,
+    service: &Service,
+    pulse: &Pulse,
     stop: &CancellationToken,
 ) -> Result<Option<(Store, Option<PrivateServer>)>, DaemonError> {
+    service.status(if external(settings).is_some() { "connecting to redis" } else { "starting the private redis" });
     let mut wait = Duration::from_millis(100);
     loop {
-        match open(settings).await {
+        match pulse.idle(open(settings)).await {
             Ok(opened) => return Ok(Some(opened)),
             Err(DaemonError::Store(error @ StoreError::Redis(_))) if error.is_passing() => {
                 tracing::warn!(event = "store_away", %error, retry_in = ?wait, "The store does not answer; trying again.");
+                service.status(&format!("waiting for redis: {error}"));
             }
             Err(other) => return Err(other),
         }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = stop.cancelled() => return Ok(None),
+        let next = async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => {}
+            }
+        };
+        pulse.step(next).await;
+        if stop.is_cancelled() {
+            return Ok(None);
         }
         wait = (wait * 2).min(Duration::from_secs(5));
     }

@@ -19,20 +19,24 @@ const AT_ONCE: usize = 32;
 /// Runs due timers until cancelled. Any number of daemons may do so: a timer that two of them run tells one change,
 /// because the second finds the tracker changed.
 pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
+    let pulse = shared.pulses.begin("timers");
     let woken = &shared.store.wakeups().timers;
     while !cancel.is_cancelled() {
-        match round(&shared.store, &shared.policy).await {
+        match pulse.step(round(&shared.store, &shared.policy)).await {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.");
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(shared.tick) => {}
-            () = woken.notified() => {}
-            () = cancel.cancelled() => {}
-        }
+        let next = async {
+            tokio::select! {
+                () = tokio::time::sleep(shared.tick) => {}
+                () = woken.notified() => {}
+                () = cancel.cancelled() => {}
+            }
+        };
+        pulse.step(next).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The poll loop of one account: hold its lease, take what is due, call inside its limits.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use super::token::TokenCache;
 use super::windows::Permit;
 use crate::model::{Tracker, TrackerId};
 use crate::store::{Lease, Store, StoreError};
+use crate::telemetry::{Pulse, Pulses};
 
 /// What all accounts of a daemon share.
 pub struct Shared {
@@ -38,6 +39,26 @@ pub struct Shared {
     pub tick: Duration,
     /// Calls at once over all accounts.
     pub slots: Arc<Semaphore>,
+    /// Where each loop tells that it goes on.
+    pub pulses: Pulses,
+    /// Accounts whose lease this daemon holds now.
+    pub held: Arc<AtomicUsize>,
+}
+
+/// One account counted among those held, as long as this lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn among(held: &'a AtomicUsize) -> Self {
+        held.fetch_add(1, Ordering::Relaxed);
+        Self(held)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One account at work in this daemon.
@@ -108,21 +129,24 @@ impl Worker {
 /// Works an account until cancelled: waits for its lease, uses it, gives it back.
 pub async fn run(shared: Arc<Shared>, account: Account, cancel: CancellationToken) {
     let name = account.name.clone();
+    let pulse = shared.pulses.begin(format!("account {name}"));
     while !cancel.is_cancelled() {
         let window = account.limits.longest_short();
-        let taken = Held::take(&shared.store, &name, &shared.owner, shared.lease, window).await;
+        let taken = pulse.step(Held::take(&shared.store, &name, &shared.owner, shared.lease, window)).await;
         let Some(mut held) = taken else {
-            pause_for(shared.tick.max(shared.lease / 16), &cancel).await;
+            pulse.step(pause_for(shared.tick.max(shared.lease / 16), &cancel)).await;
             continue;
         };
+        let counted = Counted::among(&shared.held);
         let wait = held.lease().wait_before_first_call;
         tracing::info!(event = "lease_taken", account = %name, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "This daemon polls the account now.");
         // A fresh worker for each term: the budget starts empty, as the wait before the first call assumes.
         let worker = Worker::new(Arc::clone(&shared), account.clone(), held.lease().clone());
-        if wait_keeping(&worker, &mut held, wait, &cancel).await {
-            work(&worker, &mut held, &cancel).await;
+        if pulse.idle(wait_keeping(&worker, &mut held, wait, &cancel)).await {
+            work(&worker, &mut held, &pulse, &cancel).await;
         }
-        held.release(&shared.store).await;
+        drop(counted);
+        pulse.step(held.release(&shared.store)).await;
     }
 }
 
@@ -155,20 +179,20 @@ async fn keep(worker: &Worker, held: &mut Held) -> bool {
 }
 
 /// Polls what is due until the lease is lost or the daemon stops; then lets calls in flight end.
-async fn work(worker: &Arc<Worker>, held: &mut Held, cancel: &CancellationToken) {
+async fn work(worker: &Arc<Worker>, held: &mut Held, pulse: &Pulse, cancel: &CancellationToken) {
     let mut calls = JoinSet::new();
     let woken = worker.shared.store.wakeups().due(&worker.account.name);
-    if let Ok(Some(pause)) = worker.shared.store.account_pause(&worker.account.name).await {
+    if let Ok(Some(pause)) = pulse.step(worker.shared.store.account_pause(&worker.account.name)).await {
         worker.pause(pause.until);
     }
-    while !cancel.is_cancelled() && keep(worker, held).await {
+    while !cancel.is_cancelled() && pulse.step(keep(worker, held)).await {
         while let Some(ended) = calls.try_join_next() {
             report(ended);
         }
         let next = if worker.is_paused(crate::clock::now()) {
             NextLook::Later
         } else {
-            match start_calls(worker, held, &mut calls, cancel).await {
+            match pulse.step(start_calls(worker, held, &mut calls, cancel)).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::warn!(event = "due_unreadable", account = %worker.account.name, %error, "What is due cannot be read; trying again.");
@@ -177,10 +201,10 @@ async fn work(worker: &Arc<Worker>, held: &mut Held, cancel: &CancellationToken)
             }
         };
         if next != NextLook::AtOnce {
-            wait(worker, next, &woken, &mut calls, cancel).await;
+            pulse.step(wait(worker, next, &woken, &mut calls, cancel)).await;
         }
     }
-    while let Some(ended) = calls.join_next().await {
+    while let Some(ended) = pulse.step(calls.join_next()).await {
         report(ended);
     }
 }

@@ -1,9 +1,20 @@
-//! Logs: human on a terminal, JSON lines otherwise.
+//! Logs (human on a terminal, JSON lines otherwise), and what the service manager is told.
+
+mod journal;
+mod notify;
+pub mod pulse;
+mod service;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+pub use pulse::{Pulse, Pulses};
+pub use service::Service;
 
 use crate::settings::{Log, LogFormat};
 
@@ -13,17 +24,22 @@ use crate::settings::{Log, LogFormat};
 /// A sentence when the filter cannot be read.
 pub fn start(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|error| format!("log.filter: {error}"))?;
+    let terminal = std::io::stderr().is_terminal();
     let human = match log.format {
         LogFormat::Human => true,
         LogFormat::Json => false,
-        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Auto => terminal,
     };
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if human {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    let for_journal = journal::is_ours(std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let lines = fmt::layer().with_writer(journal::StandardError { for_journal });
+    let lines = if human {
+        lines.with_ansi(terminal).boxed()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
+    // Libraries may show what goes over the wire at `trace`: keys, numbers. No filter lets that through.
+    let quiet = filter_fn(|event| event.target().starts_with("wismo") || *event.level() <= Level::DEBUG);
+    let started = tracing_subscriber::registry().with(lines.with_filter(filter).with_filter(quiet)).try_init();
     // Somebody else logs already (a test, a program that embeds us): theirs stays.
     drop(started);
     Ok(())

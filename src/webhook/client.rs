@@ -120,6 +120,7 @@ fn tls(more_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientE
     let (more, _) = roots.add_parsable_certificates(more_roots);
     if trusted + more == 0 {
         tracing::warn!(
+            event = "roots_unreadable",
             problems = ?system.errors,
             unusable,
             "No certificate authority is installed: every webhook over https will fail. Install ca-certificates."

@@ -25,6 +25,7 @@ use super::sign;
 use crate::clock;
 use crate::model::time::after;
 use crate::model::{Change, Endpoint, EndpointState};
+use crate::telemetry::Pulse;
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub struct WebhookDeps<Q> {
     pub guard: Guard,
     /// Settings.
     pub rules: WebhookRules,
+    /// Tells that the loop goes on.
+    pub pulse: Pulse,
 }
 
 /// Claimed in one go at most.
@@ -83,7 +86,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// When no HTTP client can be made at the start.
 pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> Result<(), ClientError> {
     let sender = Sender::new(deps.guard, deps.rules.attempt)?;
-    let margin = deps.rules.lease_margin;
+    let (margin, pulse) = (deps.rules.lease_margin, deps.pulse);
     let lease = sender.deadline() + margin;
     let limits = Limits::new(deps.rules.limits);
     let desk = Arc::new(Desk { queue: deps.queue, sender, limits, schedule: deps.rules.schedule, margin });
@@ -93,7 +96,7 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
     while !cancel.is_cancelled() {
         while tasks.try_join_next().is_some() {}
         let limit = desk.limits.free().min(BATCH);
-        let (claimed, more_likely) = match desk.claim(limit, lease).await {
+        let (claimed, more_likely) = match pulse.step(desk.claim(limit, lease)).await {
             Ok(claims) => {
                 trouble = Duration::ZERO;
                 let more_likely = limit > 0 && claims.len() == limit;
@@ -101,23 +104,23 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
             }
             Err(error) => {
                 trouble = (trouble * 2).clamp(deps.rules.look_every, LONGEST_TROUBLE_WAIT);
-                tracing::warn!(%error, wait = ?trouble, "Deliveries cannot be claimed; asking again.");
+                tracing::warn!(event = "deliveries_unreadable", %error, wait = ?trouble, "Deliveries cannot be claimed; asking again.");
                 (Vec::new(), false)
             }
         };
         let at = Instant::now();
         for claim in claimed {
-            desk.start(claim, at, &mut tasks).await;
+            pulse.step(desk.start(claim, at, &mut tasks)).await;
         }
         if !more_likely {
-            wait(&desk, &cancel, deps.rules.look_every, trouble).await;
+            pulse.step(wait(&desk, &cancel, deps.rules.look_every, trouble)).await;
         }
         if swept.elapsed() > SWEEP_EVERY {
             desk.limits.sweep(clock::now());
             swept = Instant::now();
         }
     }
-    drain(tasks, lease).await;
+    pulse.step(drain(tasks, lease)).await;
     Ok(())
 }
 
@@ -141,7 +144,11 @@ async fn wait<Q: Queue>(desk: &Desk<Q>, cancel: &CancellationToken, look_every: 
 async fn drain(mut tasks: JoinSet<()>, longest: Duration) {
     let ended = timeout(longest, async { while tasks.join_next().await.is_some() {} }).await;
     if ended.is_err() {
-        tracing::warn!(abandoned = tasks.len(), "Deliveries in flight were abandoned; their claims will run out.");
+        tracing::warn!(
+            event = "deliveries_abandoned",
+            abandoned = tasks.len(),
+            "Deliveries in flight were abandoned; their claims will run out."
+        );
     }
 }
 
@@ -185,16 +192,16 @@ impl<Q: Queue> Desk<Q> {
             Ok(Ok(Some(Worked::Judged(judgement)))) => self.settle(&claim, judgement, slot).await,
             Ok(Ok(Some(Worked::Misplaced))) => self.put_aside(&claim).await,
             Ok(Ok(Some(Worked::Erased(why)))) => {
-                tracing::debug!(endpoint = %claim.endpoint, change = %claim.change, why, "There is nothing left to deliver.");
+                tracing::debug!(event = "delivery_void", endpoint = %claim.endpoint, change = %claim.change, why, "There is nothing left to deliver.");
                 self.told(&claim, "erased", || self.queue.delivery_erased(&claim, clock::now())).await;
             }
             Ok(Ok(None)) => self.give_back(&claim).await,
             Ok(Err(error)) => {
-                tracing::warn!(%error, endpoint = %claim.endpoint, change = %claim.change,
+                tracing::warn!(event = "delivery_unprepared", %error, endpoint = %claim.endpoint, change = %claim.change,
                     "A delivery could not be prepared; it comes back when its claim runs out.");
             }
             Err(_) => {
-                tracing::error!(endpoint = %claim.endpoint, change = %claim.change,
+                tracing::error!(event = "delivery_panicked", endpoint = %claim.endpoint, change = %claim.change,
                     "A delivery panicked. It counts as an attempt, so that it ends.");
                 let fault = Exchange::Failed(Fault::Internal("the delivery failed inside wismo".to_owned()));
                 self.settle(&claim, self.judge(&claim, &fault), slot).await;
@@ -226,7 +233,7 @@ impl<Q: Queue> Desk<Q> {
         let key = match key {
             Ok(key) => key,
             Err(why) => {
-                tracing::error!(endpoint = %endpoint.id, why, "The secret of an endpoint cannot be opened.");
+                tracing::error!(event = "secret_unreadable", endpoint = %endpoint.id, why, "The secret of an endpoint cannot be opened.");
                 return Exchange::Failed(Fault::Internal("the signing secret cannot be opened".to_owned()));
             }
         };
@@ -274,7 +281,7 @@ impl<Q: Queue> Desk<Q> {
             }
         }
         if let Some(until) = slot.finish(judgement.signal, now) {
-            tracing::warn!(endpoint = %claim.endpoint, %until, "An endpoint keeps failing; it is left alone for a while.");
+            tracing::warn!(event = "endpoint_paused", endpoint = %claim.endpoint, %until, "An endpoint keeps failing; it is left alone for a while.");
             self.pause(claim, until).await;
         }
     }
@@ -296,7 +303,7 @@ impl<Q: Queue> Desk<Q> {
     /// An acknowledgement; one that comes too late is no error, since another claim has the delivery now.
     async fn told<F: Future<Output = Answered<bool>>>(&self, claim: &Claim, what: &str, tell: impl Fn() -> F) {
         if self.again(what, tell).await == Some(false) {
-            tracing::debug!(endpoint = %claim.endpoint, change = %claim.change, what, "The claim had run out.");
+            tracing::debug!(event = "claim_ran_out", endpoint = %claim.endpoint, change = %claim.change, what, "The claim had run out.");
         }
     }
 
@@ -308,7 +315,7 @@ impl<Q: Queue> Desk<Q> {
                 (Ok(done), _) => return Some(done),
                 (Err(_), Some(wait)) => sleep(*wait).await,
                 (Err(error), None) => {
-                    tracing::warn!(%error, what, "The store did not take the result of a delivery.");
+                    tracing::warn!(event = "delivery_unsettled", %error, what, "The store did not take the result of a delivery.");
                     return None;
                 }
             }
@@ -320,13 +327,15 @@ impl<Q: Queue> Desk<Q> {
 fn log(claim: &Claim, verdict: &Verdict) {
     let (endpoint, change, attempt) = (&claim.endpoint, &claim.change, claim.attempts.saturating_add(1));
     match verdict {
-        Verdict::Delivered => tracing::debug!(%endpoint, %change, attempt, "Webhook delivered."),
+        Verdict::Delivered => tracing::debug!(event = "delivered", %endpoint, %change, attempt, "Webhook delivered."),
         Verdict::Retry { at, error, .. } => {
-            tracing::info!(%endpoint, %change, attempt, again_at = %at, error, "Webhook failed.");
+            tracing::info!(event = "delivery_failed", %endpoint, %change, attempt, again_at = %at, error, "Webhook failed.");
         }
-        Verdict::Dead { error } => tracing::warn!(%endpoint, %change, attempt, error, "Webhook given up."),
+        Verdict::Dead { error } => {
+            tracing::warn!(event = "delivery_dead", %endpoint, %change, attempt, error, "Webhook given up.");
+        }
         Verdict::Disable { reason, error } => {
-            tracing::warn!(%endpoint, %change, attempt, reason, error, "Endpoint disabled.");
+            tracing::warn!(event = "endpoint_disabled", %endpoint, %change, attempt, reason, error, "Endpoint disabled.");
         }
     }
 }

@@ -10,14 +10,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("tls", &[]),
     ("settings", &["model"]),
-    ("telemetry", &["settings"]),
+    ("telemetry", &["settings", "clock"]),
     ("carrier", &["model"]),
     ("tracking", &["model"]),
     ("store", &["model", "clock"]),
     ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry", "tls"]),
-    ("webhook", &["model", "store", "clock"]),
+    ("webhook", &["model", "store", "clock", "telemetry"]),
     ("simulator", &["clock"]),
-    ("api", &["model", "carrier", "tracking", "store", "polling", "webhook", "settings", "clock"]),
+    ("api", &["model", "carrier", "tracking", "store", "polling", "webhook", "settings", "clock", "telemetry"]),
     (
         "daemon",
         &[

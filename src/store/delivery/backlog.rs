@@ -1,6 +1,9 @@
 //! What waits, what died, what arrived: for people and for the log's trimming.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 
 use super::calls::{BACKLOG, Call, all_of_them, each, run_surely};
@@ -121,6 +124,18 @@ impl Store {
             open = next;
         }
         Ok(backlog)
+    }
+
+    /// Endpoints that something waits for: so many of each shard at most.
+    pub async fn waited_for(&self, limit: usize) -> Result<BTreeSet<EndpointId>, StoreError> {
+        let head = |shard| redis::cmd("ZRANGE").arg(keys::ready(shard)).arg(0).arg(limit.max(1) - 1).clone();
+        let heads = self.ask_all(&Shard::all().map(head).collect::<Vec<_>>()).await?;
+        let mut found = BTreeSet::new();
+        for members in heads {
+            let members = Vec::<String>::from_redis_value(members).map_err(redis::RedisError::from)?;
+            found.extend(members.iter().filter_map(|member| member.parse::<EndpointId>().ok()));
+        }
+        Ok(found)
     }
 
     /// How many changes wait for an endpoint.

@@ -15,6 +15,7 @@ use super::memory::Memory;
 use super::receiver::{Receiver, Request, bare};
 use crate::clock;
 use crate::model::EndpointState;
+use crate::telemetry::Pulse;
 use crate::webhook::attempt::AttemptRules;
 use crate::webhook::breaker::BreakerRules;
 use crate::webhook::deliver::{WebhookDeps, WebhookRules, run};
@@ -29,7 +30,7 @@ struct Running {
 impl Running {
     fn start(queue: &Memory, rules: WebhookRules) -> Self {
         let cancel = CancellationToken::new();
-        let deps = WebhookDeps { queue: queue.clone(), guard: loopback(), rules };
+        let deps = WebhookDeps { queue: queue.clone(), guard: loopback(), rules, pulse: Pulse::unwatched() };
         let (token, task) = (cancel.clone(), async move { run(deps, cancel).await.unwrap() });
         Self { cancel: token, task: tokio::spawn(task) }
     }
