@@ -19,3 +19,4 @@ mod promises;
 mod receivers;
 mod store;
 mod support;
+mod systemd;
