@@ -7,6 +7,16 @@ use config::{Config, Environment, File, FileFormat};
 use super::reader::{Problem, Problems, Reader};
 use super::{DEFAULT, Settings, sections};
 
+/// The configuration of an installed service.
+const INSTALLED: &str = "/etc/wismo/wismo.toml";
+
+/// Its folders below the root, as the unit names them.
+const SERVICE_FOLDERS: [(&str, &str); 3] = [
+    ("STATE_DIRECTORY", "var/lib/wismo"),
+    ("RUNTIME_DIRECTORY", "run/wismo"),
+    ("CREDENTIALS_DIRECTORY", "run/credentials/wismo.service"),
+];
+
 /// Where to look. [`Sources::system`] is what the program uses; tests name their own.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -20,13 +30,28 @@ impl Sources {
     /// The usual file when it exists, or the named one, and the process' environment.
     #[must_use]
     pub fn system(named: Option<PathBuf>) -> Self {
-        let usual = PathBuf::from("/etc/wismo/wismo.toml");
+        let usual = PathBuf::from(INSTALLED);
+        let installed = named.as_ref().is_none_or(|named| *named == usual);
         let file = named.or_else(|| usual.exists().then_some(usual));
-        Self {
-            file,
-            environment: std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
+        let environment =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let mut sources = Self { file, environment };
+        if installed && sources.file.is_some() {
+            sources.as_installed(Path::new("/"));
+        }
+        sources
+    }
+
+    /// What systemd tells the service of its folders, for commands beside it. Without, `wismo shops add` of the
+    /// service's own user would look for its data at home.
+    fn as_installed(&mut self, root: &Path) {
+        if !root.join("var/lib/wismo").is_dir() || self.variable("STATE_DIRECTORY").is_some() {
+            return;
+        }
+        for (name, folder) in SERVICE_FOLDERS {
+            if self.variable(name).is_none() {
+                self.environment.push((name.to_owned(), root.join(folder).display().to_string()));
+            }
         }
     }
 
@@ -150,6 +175,25 @@ mod tests {
         environment.push(("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string()));
         load(&Sources { file: Some(file), environment })
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn commands_beside_an_installed_service_find_its_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = |given: &[(&str, &str)]| {
+            let environment = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let mut sources = Sources { file: None, environment };
+            sources.as_installed(root.path());
+            let settings = load(&sources).unwrap();
+            (settings.state_dir, settings.runtime_dir)
+        };
+        let home = ("HOME", "/home/anna");
+        assert_eq!(folders(&[home]).0, Path::new("/home/anna/.local/state/wismo"), "nothing is installed");
+        fs::create_dir_all(root.path().join("var/lib/wismo")).unwrap();
+        let installed = (root.path().join("var/lib/wismo"), root.path().join("run/wismo"));
+        assert_eq!(folders(&[home]), installed);
+        let own = folders(&[home, ("STATE_DIRECTORY", "/own")]);
+        assert_eq!(own, ("/own".into(), "/own/run".into()), "what systemd says counts");
     }
 
     #[test]

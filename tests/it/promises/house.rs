@@ -111,6 +111,12 @@ impl Plan {
         self
     }
 
+    /// With a log that says all it can.
+    pub fn talkative(mut self) -> Self {
+        self.log = "trace";
+        self
+    }
+
     /// More tables of the configuration.
     pub fn more(mut self, text: &str) -> Self {
         self.more = text.to_owned();
