@@ -23,6 +23,7 @@ use trackers::{batch, change, history, list};
 pub use problem::Problem;
 pub use serve::serve;
 pub use state::{AccountInfo, Api, ApiParts, Reloadable};
+pub use trackers::view;
 
 /// Every route.
 pub fn router(api: Api) -> Router {

@@ -119,6 +119,18 @@ pub(super) fn check(definition: &Definition, raw: &str) -> Result<Checked, Numbe
     })
 }
 
+/// Every form in which this carrier may keep what this text names.
+pub(super) fn spellings(definition: &Definition, raw: &str) -> Vec<String> {
+    let Ok(texts) = texts(raw) else { return Vec::new() };
+    let cleaned = texts.iter().map(|text| clean(definition, text)).filter(|text| !text.is_empty());
+    let mut forms: Vec<String> = Vec::new();
+    for text in cleaned {
+        forms.extend(definition.numbers.iter().filter_map(|format| fit(format, &text)).map(|checked| checked.number));
+        forms.push(text);
+    }
+    forms
+}
+
 /// How likely it is that this text is a number of this carrier.
 pub(super) fn candidates(definition: &Definition, raw: &str, hints: &Hints) -> Vec<Candidate> {
     let Ok(texts) = texts(raw) else { return Vec::new() };

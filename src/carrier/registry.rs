@@ -190,6 +190,13 @@ impl Registry {
         self.carriers.values()
     }
 
+    /// Every form in which any of them may keep what this text names: to find a parcel by whatever was pasted.
+    pub fn spellings(&self, raw: &str) -> Vec<String> {
+        let forms: std::collections::BTreeSet<String> =
+            self.all().flat_map(|carrier| numbers::spellings(&carrier.definition, raw)).collect();
+        forms.into_iter().collect()
+    }
+
     /// Whose number this could be, the likeliest first: a right check character goes before a shape alone.
     pub fn detect(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
         let enabled = self.all().filter(|carrier| carrier.definition.enabled);

@@ -3,12 +3,27 @@
 
 mod carriers;
 mod check;
+mod client;
 mod demo;
+mod desk;
 mod detect;
+mod endpoints;
+mod export;
+mod failure;
+mod find;
+mod import;
+mod list;
+mod listen;
 mod normalize;
 mod output;
+mod progress;
+mod rows;
 mod run;
 mod shops;
+mod show;
+mod status;
+mod track;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +76,24 @@ enum What {
     Carriers(carriers::CarriersArgs),
     /// Shops and their keys
     Shops(shops::ShopsArgs),
+    /// Follow a parcel
+    Track(track::TrackArgs),
+    /// Show everything about one parcel: scans, changes, who was told, the promise, who must act
+    Show(show::ShowArgs),
+    /// List parcels, the newest news first
+    List(list::ListArgs),
+    /// Find parcels by whatever is at hand: a number in any spelling, a link, an order, a customer
+    Find(find::FindArgs),
+    /// Where a shop's webhooks go
+    Endpoints(endpoints::EndpointsArgs),
+    /// Is all well? Names the one thing that is wrong
+    Status(status::StatusArgs),
+    /// Register the parcels of a CSV file
+    Import(import::ImportArgs),
+    /// Write every parcel as a line of JSON
+    Export(export::ExportArgs),
+    /// Receive a shop's webhooks on this machine
+    Listen(listen::ListenArgs),
 }
 
 /// Where the configuration is.
@@ -132,7 +165,32 @@ pub fn main() -> ExitCode {
         What::Detect(args) => detect::run(&args),
         What::Carriers(args) => carriers::run(&args),
         What::Shops(args) => shops::run(&args),
+        What::Track(args) => wait(track::run(&args)),
+        What::Show(args) => wait(show::run(&args)),
+        What::List(args) => wait(list::run(&args)),
+        What::Find(args) => wait(find::run(&args)),
+        What::Endpoints(args) => wait(endpoints::run(&args)),
+        What::Status(args) => wait(status::run(&args)),
+        What::Import(args) => wait(import::run(&args)),
+        What::Export(args) => wait(export::run(&args)),
+        What::Listen(args) => wait(listen::run(&args)),
     }
+}
+
+/// Runs one command to its end, and prints why it failed.
+fn wait(command: impl Future<Output = Result<ExitCode, failure::Failure>>) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    outcome.unwrap_or_else(|failure| fail(failure.code, failure))
+}
+
+/// The carriers' definitions, for what people type: the compiled-in ones are enough to read a number.
+fn registry() -> crate::carrier::Registry {
+    crate::carrier::Registry::builtin()
 }
 
 /// A runtime for one command.

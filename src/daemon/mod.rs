@@ -3,6 +3,7 @@
 mod glance;
 mod maintenance;
 mod plan;
+mod presence;
 mod storage;
 
 use std::sync::atomic::AtomicUsize;
@@ -35,6 +36,8 @@ const RETRY_JITTER_PERCENT: u32 = 20;
 
 /// How long a stop may take beside work in flight: the private server is asked, then told twice more firmly.
 const CLOSING: Duration = Duration::from_secs(60);
+
+use presence::Presence;
 
 pub use plan::{Plan, carrier_problems, plan};
 pub use storage::visit as visit_store;
@@ -109,8 +112,9 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
         let (service, pulses, over) = (Arc::clone(&controls.service), pulses.clone(), stop_api.clone());
         tokio::spawn(async move { service.keep(pulses, over).await })
     };
-    let sandbox_address = sandbox.as_ref().map(|(address, _)| *address);
-    let outcome = work(settings, plan, &api, &mut controls, &pulses, sandbox_address).await;
+    let sandbox_at = sandbox.as_ref().map(|(address, _)| *address);
+    let presence = Presence::new(owner()?, listening);
+    let outcome = work(settings, plan, &api, &mut controls, &pulses, sandbox_at, presence).await;
     stop_api.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
     let _ = keeping.await;
@@ -172,6 +176,7 @@ async fn work(
     controls: &mut Controls,
     pulses: &Pulses,
     sandbox: Option<std::net::SocketAddr>,
+    presence: Presence,
 ) -> Result<(), DaemonError> {
     let pulse = pulses.begin("control");
     let service = Arc::clone(&controls.service);
@@ -188,7 +193,12 @@ async fn work(
         let cancel = keeping.clone();
         tokio::spawn(async move { private.watch(cancel).await })
     });
-    let housekeeping = tokio::spawn(maintenance::run(store.clone(), pulses.begin("housekeeping"), keeping.clone()));
+    presence.set_accounts(plan.access.keys());
+    let housekeeping = {
+        let upkeep = maintenance::run(store.clone(), pulses.begin("housekeeping"), keeping.clone());
+        let present = presence.clone().run(store.clone(), keeping.clone());
+        tokio::spawn(async move { drop(tokio::join!(upkeep, present)) })
+    };
     let mut reloaded = false;
     let result = loop {
         let cancel = CancellationToken::new();
@@ -214,6 +224,7 @@ async fn work(
                     tracing::warn!(event = "restart_needed", key, "This change takes effect after a restart.");
                 }
                 (settings, plan, reloaded) = (*new_settings, *new_plan, true);
+                presence.set_accounts(plan.access.keys());
                 tracing::info!(
                     event = "reloaded",
                     accounts = plan.accounts.len(),

@@ -35,6 +35,19 @@ pub enum WhoMustAct {
     Carrier,
 }
 
+impl WhoMustAct {
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Recipient => "recipient",
+            Self::Shop => "shop",
+            Self::Carrier => "carrier",
+        }
+    }
+}
+
 /// Whether a substatus ends the parcel's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {

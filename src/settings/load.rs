@@ -125,7 +125,7 @@ fn accounts_alone(tree: &config::Value, sources: &Sources) -> Option<Settings> {
 }
 
 /// The main file and what lies in `conf.d` beside it.
-fn files(main: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+pub(super) fn files(main: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let Some(main) = main else { return Vec::new() };
     let folder = main.with_file_name("conf.d");
     let mut extra = Vec::new();

@@ -3,6 +3,7 @@
 //! `config/wismo.toml` is compiled in: it is the default and the reference of every key.
 
 mod load;
+mod reach;
 mod reader;
 mod sections;
 mod units;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use crate::model::{AccountName, ShopId, Status};
 
 pub use load::{Sources, load, load_and_judge};
+pub use reach::{Reach, ReadPlace, reach};
 pub use reader::Problem;
 pub use units::nearest;
 

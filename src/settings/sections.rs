@@ -22,13 +22,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Everything, or nothing when a key is wrong (the reader then holds why).
 pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings> {
-    let state_dir = root.text("state_dir").map(|given| state_dir(&given, sources));
-    let runtime_dir =
-        root.text("runtime_dir").map(|given| match (given.as_str(), sources.variable("RUNTIME_DIRECTORY")) {
-            ("", Some(systemd)) => PathBuf::from(systemd),
-            ("", None) => state_dir.clone().unwrap_or_default().join("run"),
-            _ => PathBuf::from(given),
-        });
+    let folders = root.text("state_dir").zip(root.text("runtime_dir"));
+    let folders = folders.map(|(state, runtime)| self::folders(&state, &runtime, sources));
     let master_key_file = root.given("master_key_file").map(PathBuf::from).or_else(|| {
         let file = Path::new(sources.variable("CREDENTIALS_DIRECTORY")?).join("master-key");
         file.exists().then_some(file)
@@ -58,9 +53,10 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         }
     }
     let accounts = accounts(root, sources);
+    let (state_dir, runtime_dir) = folders?;
     Some(Settings {
-        state_dir: state_dir?,
-        runtime_dir: runtime_dir?,
+        state_dir,
+        runtime_dir,
         master_key_file,
         server: server?,
         redis: redis?,
@@ -75,6 +71,17 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         log: log?,
         accounts,
     })
+}
+
+/// The state folder and the folder for sockets, from what is configured for them.
+pub(super) fn folders(state_dir: &str, runtime_dir: &str, sources: &Sources) -> (PathBuf, PathBuf) {
+    let state = self::state_dir(state_dir, sources);
+    let runtime = match (runtime_dir, sources.variable("RUNTIME_DIRECTORY")) {
+        ("", Some(systemd)) => PathBuf::from(systemd),
+        ("", None) => state.join("run"),
+        (given, _) => PathBuf::from(given),
+    };
+    (state, runtime)
 }
 
 fn state_dir(given: &str, sources: &Sources) -> PathBuf {
@@ -109,6 +116,8 @@ fn redis(root: &Reader<'_>) -> Option<Redis> {
     };
     let url = s.given("url").and_then(|text| address(&text).map_err(|message| s.wrong("url", message)).ok());
     let cluster = s.list("cluster", address);
+    // Read by the command line alone (`reach`); checked here, so that `wismo check` tells what is wrong with it.
+    s.list("reader", address);
     if url.is_some() && cluster.as_ref().is_some_and(|nodes| !nodes.is_empty()) {
         s.wrong("cluster", "give either url or cluster, not both");
     }

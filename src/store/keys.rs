@@ -194,6 +194,15 @@ pub const SHOPS: &str = "wismo:shops";
 /// HASH: endpoint -> since when (ms) its queues are to be dropped (disabled or deleted).
 pub const DROPPING: &str = "wismo:dropping";
 
+/// ZSET: every daemon by when it last told of itself (ms).
+pub const DAEMONS: &str = "wismo:daemons";
+
+/// HASH: what a daemon tells of itself.
+#[must_use]
+pub fn daemon(owner: &str) -> String {
+    format!("wismo:daemon:{owner}")
+}
+
 /// STRING: the shop that an API key (by its hash) belongs to.
 #[must_use]
 pub fn api_key(hash: &str) -> String {

@@ -188,7 +188,7 @@ impl Store {
     }
 }
 
-fn parse(shard: Shard, shop_number: u32, shop: &ShopId, entry: &StreamId) -> Result<Change, StoreError> {
+pub(super) fn parse(shard: Shard, shop_number: u32, shop: &ShopId, entry: &StreamId) -> Result<Change, StoreError> {
     let damaged = |what: &str| StoreError::Damaged {
         key: keys::changes(shard, shop),
         problem: format!("entry {} has no good {what}", entry.id),

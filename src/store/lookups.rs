@@ -27,7 +27,7 @@ pub enum Lookup {
 }
 
 impl Lookup {
-    fn key(&self, shop: &ShopId) -> String {
+    pub(super) fn key(&self, shop: &ShopId) -> String {
         match self {
             Self::Number(number) => keys::by_number(number),
             Self::Order(order) => keys::by_order(shop, order),

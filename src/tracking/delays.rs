@@ -144,7 +144,7 @@ fn verdict(kind: DelayKind, tracker: &Tracker, now: Timestamp, rules: &Rules) ->
 }
 
 /// What was expected: the shop's promise; where it gave none, the carrier's estimate.
-fn expectation(tracker: &Tracker) -> Option<(Moment, Timestamp)> {
+pub(super) fn expectation(tracker: &Tracker) -> Option<(Moment, Timestamp)> {
     if let Some(promise) = &tracker.registration.promised {
         return Some((promise.to, promise.to.passed_at(zones::of_promise(tracker).as_ref())));
     }
@@ -167,7 +167,7 @@ fn late(tracker: &Tracker, now: Timestamp, rules: &Rules) -> Verdict {
 }
 
 /// Delivered, attempted or ready, now or earlier, unless the carrier took it back.
-fn kept_promise(tracker: &Tracker) -> bool {
+pub(super) fn kept_promise(tracker: &Tracker) -> bool {
     let in_answer = |event: &&KeptEvent| event.retracted_at.is_none();
     let told = tracker.events.iter().rev().filter(in_answer);
     tracker.substatus.attempted_or_ready()

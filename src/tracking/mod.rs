@@ -9,6 +9,7 @@
 //! | `delays` | conditions that open and close, and the timers that find them |
 //! | `diff` | before and after become changes |
 //! | `render` | the parcel in its public shape, and the bytes of a change |
+//! | `promise` | whether what was promised was kept |
 //! | `life` | a number that is used again |
 //! | `workdays`, `zones` | when a day is a working day, and where |
 //!
@@ -18,6 +19,7 @@ mod delays;
 mod diff;
 mod life;
 mod merge;
+mod promise;
 mod render;
 mod status;
 mod workdays;
@@ -34,6 +36,7 @@ use crate::model::status::{End, Substatus};
 use crate::model::tracker::{ByHand, PollOutcome, Registration, TimerKind, Tracker};
 
 pub use life::{NEW_LIFE_AFTER, is_over, new_life};
+pub use promise::{Promised, Verdict, promised};
 pub use render::{parcel, preview};
 
 use diff::Telling;

@@ -14,6 +14,7 @@ mod architecture;
 mod carriers;
 mod crash;
 mod delivery;
+mod desk;
 mod private;
 mod promises;
 mod receivers;

@@ -78,7 +78,7 @@ impl Sent {
         serde_json::to_string(&line).unwrap_or_default()
     }
 
-    fn from_line(line: &str) -> Option<Self> {
+    pub(in crate::store) fn from_line(line: &str) -> Option<Self> {
         let SentLine { change, endpoint, at, attempt } = serde_json::from_str(line).ok()?;
         Some(Self { change, endpoint, at: from_millis(at), attempt })
     }
@@ -193,7 +193,7 @@ impl Store {
     }
 }
 
-fn dead_delivery(change: &str, died_at: Timestamp, about: &str) -> Option<DeadDelivery> {
+pub(in crate::store) fn dead_delivery(change: &str, died_at: Timestamp, about: &str) -> Option<DeadDelivery> {
     let about: About = serde_json::from_str(about).ok()?;
     Some(DeadDelivery {
         change: change.parse().ok()?,

@@ -17,6 +17,7 @@ use crate::model::time::from_millis;
 use crate::model::{ChangeId, EndpointId, Shard, TrackerId};
 use calls::{Call, SETTLE};
 
+pub(super) use backlog::dead_delivery;
 pub use backlog::{Backlog, DeadDelivery, Sent};
 
 /// How many arrivals of a subject's changes are remembered for people to read.

@@ -16,7 +16,7 @@ pub(super) const OPEN: u32 = 0o770;
 
 /// What the default user may read: tracking data, queues and look-ups. Keys of shops, endpoints (with their sealed
 /// secrets), carriers' tokens and the store's secrets are not among them.
-const READABLE: [&str; 26] = [
+const READABLE: [&str; 28] = [
     "wismo:{*}:tracker:*",
     "wismo:{*}:events:*",
     "wismo:{*}:about:*",
@@ -43,6 +43,8 @@ const READABLE: [&str; 26] = [
     "wismo:{*}:price",
     "wismo:shop:*",
     "wismo:shops",
+    "wismo:daemons",
+    "wismo:daemon:*",
 ];
 
 /// The whole configuration file. Holds the password's hash, never the password.

@@ -259,3 +259,18 @@ fn a_compressed_day_makes_the_same_life_in_seconds() {
     let gone = advance(&open.tracker, Input::Answer(&moving), at(3000), &quick);
     assert!(gone.timers.contains(&(TimerKind::Stalled, at(8000))));
 }
+
+#[test]
+fn a_promise_is_open_then_kept_late_or_broken() {
+    use crate::tracking::{Verdict, promised as verdict};
+    let of = |life: &Life, at: i64| verdict(&life.tracker, super::at(at)).map(|promise| promise.verdict);
+    let end = since_start("2026-11-25T23:00:00Z");
+    let mut life = Life::new(promised("2026-11-25"));
+    assert_eq!((of(&life, end - 1), of(&life, end)), (Some(Verdict::Open), Some(Verdict::Broken)));
+    life.answer(end + HOUR, &[scan(S::Delivered, end - HOUR)]);
+    assert_eq!(of(&life, end + DAY), Some(Verdict::Kept), "delivered in time, seen later");
+    let mut late = Life::new(promised("2026-11-25"));
+    late.answer(end + HOUR, &[scan(S::Delivered, end)]);
+    assert_eq!(of(&late, end + DAY), Some(Verdict::KeptLate));
+    assert_eq!(of(&Life::new(Registration::default()), DAY), None, "nothing was promised");
+}
