@@ -139,7 +139,7 @@ impl Daemon {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut text = format!(
-            "state_dir = \"{dir}/state\"\nruntime_dir = \"{dir}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[redis]\nurl = \"{url}\"\n",
+            "state_dir = \"{dir}/state\"\nruntime_dir = \"{dir}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\nrate = 100000\nburst = 1000000\n[redis]\nurl = \"{url}\"\n",
             dir = folder.path().display(),
             url = redis.url(),
         );

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::extract::{Body, Id};
-use super::input::{self, EndpointBody, ReplayBody};
+use super::input::{self, EndpointBody, EndpointPatch, ReplayBody};
 use super::problem::Problem;
 use super::state::{Api, Caller};
 use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState, ShopId};
@@ -25,21 +25,7 @@ pub async fn create(
     let guard = api.current().guard.clone();
     guard.check(&body.url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
     let events = body.events.unwrap_or_else(|| vec!["tracker.*".to_owned(), "endpoint.*".to_owned()]);
-    if events.is_empty() {
-        return Err(Problem::field("events", "name one type at least, or leave it out to hear of everything"));
-    }
-    for (at, wanted) in events.iter().enumerate() {
-        let known = ChangeKind::all().map(|kind| kind.to_string()).any(|name| match wanted.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == *wanted,
-        });
-        if !known {
-            return Err(Problem::field(
-                &format!("events[{at}]"),
-                format!("{wanted:?} is no type of webhook; docs/changes.md lists them"),
-            ));
-        }
-    }
+    check_events(&events)?;
     let secret = match body.secret {
         Some(own) => {
             let own = SecretString::from(own);
@@ -68,6 +54,26 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
+/// Refuses types that there are not.
+fn check_events(events: &[String]) -> Result<(), Problem> {
+    if events.is_empty() {
+        return Err(Problem::field("events", "name one type at least, or leave it out to hear of everything"));
+    }
+    for (at, wanted) in events.iter().enumerate() {
+        let known = ChangeKind::all().map(|kind| kind.to_string()).any(|name| match wanted.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *wanted,
+        });
+        if !known {
+            return Err(Problem::field(
+                &format!("events[{at}]"),
+                format!("{wanted:?} is no type of webhook; docs/changes.md lists them"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// `GET /v1/endpoints`
 pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<Value>, Problem> {
     let endpoints = api.store()?.endpoints(&shop).await?;
@@ -77,6 +83,38 @@ pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<V
 /// `GET /v1/endpoints/{id}`
 pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&own(&api, &shop, &id).await?)))
+}
+
+/// `PATCH /v1/endpoints/{id}`: given fields replace what was there. The secret stays.
+pub async fn patch(
+    State(api): State<Api>,
+    Caller(shop): Caller,
+    Id(id): Id,
+    Body(bytes): Body,
+) -> Result<Json<Value>, Problem> {
+    let mut endpoint = own(&api, &shop, &id).await?;
+    let body: EndpointPatch = input::body(&bytes)?;
+    if let Some(url) = body.url {
+        let guard = api.current().guard.clone();
+        guard.check(&url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
+        endpoint.url = url;
+    }
+    if let Some(events) = body.events {
+        check_events(&events)?;
+        endpoint.events = events;
+    }
+    if let Some(description) = body.description {
+        endpoint.description = description;
+    }
+    if let Some(state) = body.state {
+        endpoint.disabled_reason = (state == EndpointState::Disabled).then(|| "by_shop".to_owned());
+        if state != EndpointState::Disabled {
+            endpoint.undelivered_since = None;
+        }
+        endpoint.state = state;
+    }
+    api.store()?.put_endpoint(&endpoint).await?;
+    Ok(Json(view(&endpoint)))
 }
 
 /// `DELETE /v1/endpoints/{id}`

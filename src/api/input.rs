@@ -69,6 +69,25 @@ pub struct EndpointBody {
     pub secret: Option<String>,
 }
 
+/// Body of `PATCH /v1/endpoints/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointPatch {
+    pub url: Option<String>,
+    pub events: Option<Vec<String>>,
+    /// Null takes it away.
+    #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
+    #[serde(default, deserialize_with = "given")]
+    pub description: Option<Option<String>>,
+    pub state: Option<crate::model::EndpointState>,
+}
+
+/// A field that is given, be it as null.
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
+fn given<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
 /// Body of `POST /v1/endpoints/{id}/replay`: one change, or all dead ones.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

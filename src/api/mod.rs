@@ -1,5 +1,7 @@
 //! HTTP for shops: who asks (a key), what they ask, and answers that say what is wrong.
 
+mod carriers;
+mod changes;
 mod cursor;
 mod endpoints;
 mod extract;
@@ -7,6 +9,7 @@ mod health;
 mod input;
 mod problem;
 mod query;
+mod rate;
 mod serve;
 mod state;
 mod trackers;
@@ -21,6 +24,7 @@ use axum::routing::{get, post};
 use trackers::{batch, change, history, list};
 
 pub use problem::Problem;
+pub use rate::Rate;
 pub use serve::serve;
 pub use state::{AccountInfo, Api, ApiParts, Reloadable};
 pub use trackers::view;
@@ -40,8 +44,12 @@ pub fn router(api: Api) -> Router {
         .route("/v1/trackers/{id}/refresh", post(change::refresh))
         .route("/v1/trackers/{id}/set", post(change::set))
         .route("/v1/trackers/{id}/changes", get(history::changes))
+        .route("/v1/changes", get(changes::list))
+        .route("/v1/carriers", get(carriers::list))
+        .route("/v1/carriers/detect", get(carriers::detect))
+        .route("/v1/carriers/{code}", get(carriers::show))
         .route("/v1/endpoints", post(endpoints::create).get(endpoints::list))
-        .route("/v1/endpoints/{id}", get(endpoints::show).delete(endpoints::delete))
+        .route("/v1/endpoints/{id}", get(endpoints::show).patch(endpoints::patch).delete(endpoints::delete))
         .route("/v1/endpoints/{id}/test", post(endpoints::test))
         .route("/v1/endpoints/{id}/enable", post(endpoints::enable))
         .route("/v1/endpoints/{id}/dead", get(endpoints::dead))

@@ -49,6 +49,8 @@ pub struct ApiParts {
     pub request_timeout: Duration,
     /// Largest body in bytes.
     pub max_body: usize,
+    /// How often a key may ask.
+    pub rate: super::Rate,
 }
 
 /// Handle to the parts. Cheap to clone.
@@ -93,6 +95,8 @@ impl FromRequestParts<Api> for Caller {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.and_then(|text| text.strip_prefix("Bearer ")).map(str::trim).ok_or_else(refused)?;
         let shop = api.store()?.shop_of_key(key).await?;
-        shop.map(Self).ok_or_else(refused)
+        let shop = shop.ok_or_else(refused)?;
+        api.rate.check(key)?;
+        Ok(Self(shop))
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`registry`] | all carriers: those compiled in (`builtin`), those of the operator's folder |
 //! | [`definition`] | `carrier.toml` as types |
+//! | `describe` | a carrier in words that machines read |
 //! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
 //! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
@@ -20,6 +21,7 @@ pub mod call;
 mod checksum;
 mod country;
 pub mod definition;
+mod describe;
 pub mod expr;
 pub mod load;
 pub mod numbers;

@@ -165,6 +165,7 @@ fn api(settings: &Settings, plan: &Plan, stop: &CancellationToken) -> Api {
         stopping: stop.clone(),
         request_timeout: settings.server.request_timeout,
         max_body: settings.server.max_body,
+        rate: api::Rate::new(settings.server.rate, settings.server.burst),
     }))
 }
 
@@ -262,11 +263,13 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         let nodes = settings.redis.url.iter().chain(&settings.redis.cluster);
         nodes.map(|url| url.expose_secret().to_owned()).collect::<Vec<_>>()
     };
+    let rate = |settings: &Settings| (settings.server.rate, settings.server.burst);
     let log = |settings: &Settings| (settings.log.format, settings.log.filter.clone());
     let sandbox = |settings: &Settings| (settings.sandbox.enabled, settings.sandbox.day);
     let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
     [
         (old.server.listen != new.server.listen, "server.listen"),
+        (rate(old) != rate(new), "server.rate, server.burst"),
         (url(old) != url(new), "redis"),
         (dirs(old) != dirs(new), "state_dir, runtime_dir"),
         (log(old) != log(new), "log"),

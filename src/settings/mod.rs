@@ -54,6 +54,8 @@ pub struct Server {
     pub listen: SocketAddr,
     pub request_timeout: Duration,
     pub max_body: usize,
+    pub rate: std::num::NonZeroU32,
+    pub burst: std::num::NonZeroU32,
 }
 
 /// `[redis]`

@@ -100,8 +100,16 @@ fn server(root: &Reader<'_>) -> Option<Server> {
     let listen = s.parsed("listen");
     let request_timeout = s.duration("request_timeout", MS * 100, HOUR);
     let max_body = s.number("max_body", 1024..=64 * 1024 * 1024);
+    let rate = s.number("rate", 1..=100_000);
+    let burst = s.number("burst", 1..=1_000_000);
     s.finish();
-    Some(Server { listen: listen?, request_timeout: request_timeout?, max_body: usize::try_from(max_body?).ok()? })
+    Some(Server {
+        listen: listen?,
+        request_timeout: request_timeout?,
+        max_body: usize::try_from(max_body?).ok()?,
+        rate: u32::try_from(rate?).ok()?.try_into().ok()?,
+        burst: u32::try_from(burst?).ok()?.try_into().ok()?,
+    })
 }
 
 fn redis(root: &Reader<'_>) -> Option<Redis> {

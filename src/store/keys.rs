@@ -91,6 +91,12 @@ pub fn changes(shard: Shard, shop: &ShopId) -> String {
     in_shard(shard, &format!("changes:{shop}"))
 }
 
+/// HASH: shop -> id of the newest entry that left its change log because of its age.
+#[must_use]
+pub fn trimmed(shard: Shard) -> String {
+    in_shard(shard, "trimmed")
+}
+
 /// ZSET: subject (tracker id) by next attempt time (ms) of an endpoint.
 #[must_use]
 pub fn deliver(shard: Shard, endpoint: &EndpointId) -> String {

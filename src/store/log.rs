@@ -166,7 +166,7 @@ impl Store {
             }
             let routes = self.reload_routes(shop).await?;
             let endpoints: Vec<EndpointId> = routes.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
-            let mut names = vec![keys::changes(shard, shop), keys::routes(shard)];
+            let mut names = vec![keys::changes(shard, shop), keys::routes(shard), keys::trimmed(shard)];
             let mut ids = Vec::new();
             for entry in &entries {
                 let subject: String = entry.get("subject").unwrap_or_default();

@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "tracking",
             "store",
             "webhook",
+            "api",
             "daemon",
             "settings",
             "telemetry",

@@ -129,7 +129,8 @@ async fn status_names_the_one_thing_that_is_wrong() {
     assert!(told(&wismo(&house, &["status"])).starts_with("All is well."));
 
     // An endpoint that takes nothing: its delivery is given up, and that is the one thing to look at.
-    let refusing = json!({"url": "http://127.0.0.1:9/", "events": ["endpoint.test"]});
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = json!({"url": format!("http://{nobody}/"), "events": ["endpoint.test"]});
     let (_, made) = shop.post("/v1/endpoints", &refusing).await;
     let id = made["id"].as_str().unwrap();
     assert_eq!(shop.post(&format!("/v1/endpoints/{id}/test"), &json!({})).await.0, 202);

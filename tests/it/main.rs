@@ -15,6 +15,7 @@ mod carriers;
 mod crash;
 mod delivery;
 mod desk;
+mod faces;
 mod private;
 mod promises;
 mod receivers;

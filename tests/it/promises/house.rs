@@ -237,7 +237,7 @@ impl House {
         let quick = QUICK.replace("150ms", pace);
         let (state, redis) = (self.folder.path().display(), self.redis.url());
         let mut text = format!(
-            "state_dir = \"{state}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"3s\"\n[redis]\nurl = \"{redis}\"\n\
+            "state_dir = \"{state}/state\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"3s\"\nrate = 100000\nburst = 1000000\n[redis]\nurl = \"{redis}\"\n\
              {quick}[log]\nformat = \"json\"\nfilter = \"{log}\"\n[webhook]\n{allow}{webhook}\n[sandbox]\nday = \"{sandbox_day}\"\n{planned}\n{more}\n"
         );
         for stand_in in &self.stand_ins {

@@ -83,7 +83,7 @@ impl World {
         let port = setup.port.unwrap_or_else(free_port);
         let folder = self.folder.path();
         let mut text = format!(
-            "state_dir = \"{0}/state\"\nruntime_dir = \"{0}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n",
+            "state_dir = \"{0}/state\"\nruntime_dir = \"{0}\"\n[server]\nlisten = \"127.0.0.1:{port}\"\nrate = 100000\nburst = 1000000\n",
             folder.display()
         );
         text.push_str(&setup.text());
