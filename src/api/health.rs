@@ -3,14 +3,31 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::state::Api;
+use crate::telemetry::metrics;
 
 /// A store that takes longer is not of use; probes give up soon.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a proxy adds: whoever came through one is not on this machine.
+const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
+/// Figures for Prometheus, on the operators' own listener.
+pub async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render()).into_response()
+}
+
+/// The same on the listener of shops, while that is reached from this machine alone: figures tell of all shops.
+pub async fn metrics_among_shops(State(api): State<Api>, headers: HeaderMap) -> Response {
+    if !api.metrics_here || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        return Problem::not_found("route; see docs/api.md").into_response();
+    }
+    metrics().await
+}
 
 /// The process answers: nothing else is asked.
 pub async fn livez() -> &'static str {

@@ -25,7 +25,7 @@ use trackers::{batch, change, history, list};
 
 pub use problem::Problem;
 pub use rate::Rate;
-pub use serve::serve;
+pub use serve::{Face, serve};
 pub use state::{AccountInfo, Api, ApiParts, Reloadable};
 pub use trackers::view;
 
@@ -36,6 +36,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics_among_shops))
         .route("/v1/trackers", post(trackers::register).get(list::list))
         .route("/v1/trackers/batch", post(batch::register_all))
         .route("/v1/trackers/{id}", get(trackers::show).patch(change::patch).delete(trackers::delete))
@@ -63,8 +64,28 @@ pub fn router(api: Api) -> Router {
         })
         .fallback(|| async { Problem::not_found("route; see docs/api.md") })
         .layer(DefaultBodyLimit::max(max_body))
+        .layer(axum::middleware::from_fn(count))
         .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| deadline(timeout, request, next)))
         .with_state(api)
+}
+
+/// What operators ask, on a listener of its own (`metrics.listen`).
+pub fn operators(api: Api) -> Router {
+    let timeout = api.request_timeout;
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| deadline(timeout, request, next)))
+        .with_state(api)
+}
+
+/// Counts a request by its route and what was answered.
+async fn count(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    crate::telemetry::metrics::request(route.as_deref().unwrap_or("none"), response.status().as_u16());
+    response
 }
 
 /// A request that does not arrive or is not answered in time is given up: a slow client holds nothing up.

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, router};
+use super::{Api, operators, router};
 use crate::telemetry::Pulse;
 
 /// Connections at once; more wait in the system's queue. Half of the file handles that a process usually has.
@@ -20,13 +20,25 @@ const MOST_CONNECTIONS: usize = 512;
 /// Wait after a failed accept: out of file handles, most likely, and others need the time to close some.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// For whom a listener is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// The API.
+    Shops,
+    /// Health and figures.
+    Operators,
+}
+
 /// Serves until cancelled, then lets requests in flight end. The head of a request, and the wait for the next one on an
 /// open connection, may take as long as a request may.
-pub async fn serve(listener: TcpListener, api: Api, pulse: Pulse, cancel: CancellationToken) {
+pub async fn serve(listener: TcpListener, api: Api, face: Face, pulse: Pulse, cancel: CancellationToken) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(api.request_timeout);
-    let service = TowerToHyperService::new(router(api));
+    let service = TowerToHyperService::new(match face {
+        Face::Shops => router(api),
+        Face::Operators => operators(api),
+    });
     let open = GracefulShutdown::new();
     let accept = async {
         loop {

@@ -49,6 +49,8 @@ pub struct ApiParts {
     pub request_timeout: Duration,
     /// Largest body in bytes.
     pub max_body: usize,
+    /// Whether the listener of shops gives figures, too: it is on loopback, and there is no other for them.
+    pub metrics_here: bool,
     /// How often a key may ask.
     pub rate: super::Rate,
 }

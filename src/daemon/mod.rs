@@ -1,5 +1,6 @@
 //! Starts the tasks, wires them together, stops them in order.
 
+mod figures;
 mod glance;
 mod maintenance;
 mod plan;
@@ -10,6 +11,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -17,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, ApiParts};
+use crate::api::{self, Api, ApiParts, Face};
 use crate::polling;
 use crate::settings::{Problem, Settings};
 use crate::simulator;
@@ -25,7 +27,7 @@ use crate::simulator::carriers::sandbox;
 use crate::simulator::time::SimClock;
 use crate::store::private::PrivateServer;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{Pulses, Service};
+use crate::telemetry::{Pulses, Service, metrics};
 use crate::webhook;
 use crate::webhook::attempt::AttemptRules;
 use crate::webhook::limits::LimitRules;
@@ -37,6 +39,7 @@ const RETRY_JITTER_PERCENT: u32 = 20;
 /// How long a stop may take beside work in flight: the private server is asked, then told twice more firmly.
 const CLOSING: Duration = Duration::from_secs(60);
 
+use figures::Figures;
 use presence::Presence;
 
 pub use plan::{Plan, carrier_problems, plan};
@@ -103,7 +106,8 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
     let api = api(&settings, &plan, &controls.stop);
     let stop_api = CancellationToken::new();
     let pulses = Pulses::looked_at_every(controls.service.pings_every());
-    let serving = tokio::spawn(api::serve(listener, api.clone(), pulses.begin("api"), stop_api.clone()));
+    let serving = tokio::spawn(api::serve(listener, api.clone(), Face::Shops, pulses.begin("api"), stop_api.clone()));
+    let figures = serve_figures(&settings, &api, &pulses, &stop_api).await?;
     tracing::info!(event = "listening", address = %listening, "The API listens.");
     tell(&controls, Started::Listening(listening)).await;
     // Not after the store: a Redis that is away at boot must not fail the unit.
@@ -116,13 +120,29 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
     let presence = Presence::new(owner()?, listening);
     let outcome = work(settings, plan, &api, &mut controls, &pulses, sandbox_at, presence).await;
     stop_api.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), join_all(figures.into_iter().chain([serving]))).await;
     let _ = keeping.await;
     if let Some((_, stop)) = sandbox {
         stop.cancel();
     }
     tracing::info!(event = "stopped", "Stopped.");
     outcome
+}
+
+/// The listener for operators, where one is configured.
+async fn serve_figures(
+    settings: &Settings,
+    api: &Api,
+    pulses: &Pulses,
+    stop: &CancellationToken,
+) -> Result<Option<JoinHandle<()>>, DaemonError> {
+    let Some(address) = settings.metrics.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| DaemonError::Io { what: format!("cannot listen on {address} (metrics.listen)"), error })?;
+    tracing::info!(event = "metrics_listening", address = ?listener.local_addr().ok(), "Figures can be read.");
+    let serving = api::serve(listener, api.clone(), Face::Operators, pulses.begin("metrics"), stop.clone());
+    Ok(Some(tokio::spawn(serving)))
 }
 
 async fn tell(controls: &Controls, milestone: Started) {
@@ -165,6 +185,7 @@ fn api(settings: &Settings, plan: &Plan, stop: &CancellationToken) -> Api {
         stopping: stop.clone(),
         request_timeout: settings.server.request_timeout,
         max_body: settings.server.max_body,
+        metrics_here: settings.metrics.listen.is_none() && settings.server.listen.ip().is_loopback(),
         rate: api::Rate::new(settings.server.rate, settings.server.burst),
     }))
 }
@@ -194,11 +215,16 @@ async fn work(
         let cancel = keeping.clone();
         tokio::spawn(async move { private.watch(cancel).await })
     });
+    let figures = Figures::default();
     presence.set_accounts(plan.access.keys());
+    figures.set_accounts(&plan.accounts);
     let housekeeping = {
         let upkeep = maintenance::run(store.clone(), pulses.begin("housekeeping"), keeping.clone());
         let present = presence.clone().run(store.clone(), keeping.clone());
-        tokio::spawn(async move { drop(tokio::join!(upkeep, present)) })
+        let figures = figures.clone().run(store.clone(), keeping.clone());
+        tokio::spawn(async move {
+            tokio::join!(upkeep, present, figures);
+        })
     };
     let mut reloaded = false;
     let result = loop {
@@ -226,6 +252,8 @@ async fn work(
                 }
                 (settings, plan, reloaded) = (*new_settings, *new_plan, true);
                 presence.set_accounts(plan.access.keys());
+                figures.set_accounts(&plan.accounts);
+                metrics::reloaded(true);
                 tracing::info!(
                     event = "reloaded",
                     accounts = plan.accounts.len(),
@@ -269,6 +297,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
     [
         (old.server.listen != new.server.listen, "server.listen"),
+        (old.metrics.listen != new.metrics.listen, "metrics.listen"),
         (rate(old) != rate(new), "server.rate, server.burst"),
         (url(old) != url(new), "redis"),
         (dirs(old) != dirs(new), "state_dir, runtime_dir"),
@@ -302,6 +331,7 @@ async fn until_reload(
                 return Some((Box::new(settings), Box::new(plan)));
             }
             Err(problems) => {
+                metrics::reloaded(false);
                 for problem in &problems {
                     tracing::error!(event = "reload_refused", %problem, "The new configuration cannot be used; the old one stays in force.");
                 }

@@ -11,7 +11,7 @@ use super::windows::Permit;
 use super::worker::Worker;
 use crate::carrier::{Answer, CallContext, CallItem, ParcelAnswer, RawAnswer, RetryAfter};
 use crate::model::{PollOutcome, Tracker, time};
-use crate::telemetry::masked;
+use crate::telemetry::{masked, metrics};
 
 /// Longest pause that a carrier can ask for.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
@@ -116,6 +116,7 @@ async fn exchange(
     }
     let sent = tokio::time::Instant::now();
     let answer = fetch::send(&worker.shared.client, &request).await;
+    metrics::carrier_call(account.carrier.code().as_str(), "track", fetch::outcome(&answer), sent.elapsed());
     tracing::debug!(
         event = "poll",
         carrier = %account.carrier.code(),

@@ -29,6 +29,26 @@ pub enum Fault {
     Request(String),
 }
 
+/// How an exchange ended, as a word for figures: the class of its HTTP status, or why there is none.
+#[must_use]
+pub fn outcome(answer: &Result<RawAnswer, Fault>) -> &'static str {
+    match answer {
+        Ok(raw) => match raw.status {
+            200..300 => "ok",
+            401 | 403 => "refused",
+            404 => "not_found",
+            429 => "throttled",
+            400..500 => "client_error",
+            500.. => "server_error",
+            _ => "other",
+        },
+        Err(Fault::Unreachable(_)) => "unreachable",
+        Err(Fault::Timeout(_)) => "timeout",
+        Err(Fault::TooLarge) => "too_large",
+        Err(Fault::Request(_)) => "unsendable",
+    }
+}
+
 /// The client for all carriers.
 pub fn client() -> Result<Client, Fault> {
     crate::tls::install_provider();

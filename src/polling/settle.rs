@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::{self, IntervalTable};
 use crate::carrier::ParcelAnswer;
+use crate::model::event::Meaning;
 use crate::model::{AccountName, PollOutcome, Tracker, time};
 use crate::store::{Commit, Store, StoreError};
+use crate::telemetry::metrics;
 use crate::tracking::{self, Advance, Input, Rules};
 
 /// How often a lost race is run again. Every loss is somebody else's progress, so this is never reached in practice.
@@ -85,7 +87,10 @@ async fn retrying(
         let mut next = step(&tracker, now);
         next.tracker.poll.next_at = policy.next_poll(&next.tracker, now);
         match store.commit(&tracker, &next.tracker, &next.changes, &next.timers).await? {
-            Commit::Done { .. } => return Ok(Some(next.changes.len())),
+            Commit::Done { .. } => {
+                count(&tracker, &next.tracker);
+                return Ok(Some(next.changes.len()));
+            }
             Commit::Gone => return Ok(None),
             Commit::LostRace => match store.load(&tracker.id).await? {
                 Some(fresh) => tracker = fresh,
@@ -94,6 +99,17 @@ async fn retrying(
         }
     }
     Err(StoreError::Refused(format!("tracker {} is being changed by others all the time", tracker.id)))
+}
+
+/// Counts the poll, and the scans in it that the carrier's table does not know.
+fn count(before: &Tracker, after: &Tracker) {
+    let carrier = after.carrier.as_str();
+    if let Some(outcome) = after.poll.outcome.filter(|_| after.poll.last_at != before.poll.last_at) {
+        metrics::poll(carrier, outcome.name());
+    }
+    let unknown = |tracker: &Tracker| tracker.events.iter().filter(|event| event.meaning == Meaning::Unmapped).count();
+    let fresh = unknown(after).saturating_sub(unknown(before));
+    metrics::unmapped(carrier, u64::try_from(fresh).unwrap_or(0));
 }
 
 fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp, rules: &Rules) -> Advance {

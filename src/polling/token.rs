@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::account::Account;
 use super::fetch;
 use crate::carrier::{CallContext, CallProblem, CallRequest, Token, TokenProblem};
 use crate::model::PollOutcome;
 use crate::store::{Lease, Store, StoreError};
+use crate::telemetry::metrics;
 
 /// What sealed tokens are sealed for.
 const PURPOSE: &str = "carrier-token";
@@ -109,8 +111,10 @@ async fn fetch_token(
 ) -> Result<Token, NoToken> {
     let request =
         request.map_err(|problem| NoToken { outcome: PollOutcome::AuthFailed, message: problem.to_string() })?;
-    let answer = fetch::send(client, &request)
-        .await
+    let sent = Instant::now();
+    let answer = fetch::send(client, &request).await;
+    metrics::carrier_call(account.carrier.code().as_str(), "token", fetch::outcome(&answer), sent.elapsed());
+    let answer = answer
         .map_err(|fault| NoToken { outcome: PollOutcome::CarrierFault, message: format!("token call: {fault}") })?;
     account
         .carrier

@@ -34,6 +34,7 @@ pub struct Settings {
     pub runtime_dir: PathBuf,
     pub master_key_file: Option<PathBuf>,
     pub server: Server,
+    pub metrics: Metrics,
     pub redis: Redis,
     pub private_redis_program: Option<PathBuf>,
     pub carriers_dir: Option<PathBuf>,
@@ -56,6 +57,13 @@ pub struct Server {
     pub max_body: usize,
     pub rate: std::num::NonZeroU32,
     pub burst: std::num::NonZeroU32,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "config/wismo.toml documents every key")]
+pub struct Metrics {
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[redis]`

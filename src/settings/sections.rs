@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::load::Sources;
 use super::reader::{Reader, text_of};
 use super::{
-    Account, AccountLimits, Delays, Log, LogFormat, Polling, Redis, Retention, Sandbox, Server, Settings, Shops,
-    Webhook, Window, units,
+    Account, AccountLimits, Delays, Log, LogFormat, Metrics, Polling, Redis, Retention, Sandbox, Server, Settings,
+    Shops, Webhook, Window, units,
 };
 use crate::model::{AccountName, Status};
 
@@ -37,7 +37,8 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
     let shutdown = root.section("shutdown");
     let shutdown_deadline = shutdown.duration("deadline", MS * 100, HOUR);
     shutdown.finish();
-    let (server, redis, polling, delays) = (server(root), redis(root), polling(root), delays(root));
+    let (server, metrics, redis) = (server(root), metrics(root), redis(root));
+    let (polling, delays) = (polling(root), delays(root));
     let (webhook, retention, sandbox, log) = (webhook(root), retention(root), sandbox(root), log(root));
     if let (Some(webhook), Some(retention)) = (&webhook, &retention) {
         let span: Duration = webhook.retry.iter().sum();
@@ -59,6 +60,7 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         runtime_dir,
         master_key_file,
         server: server?,
+        metrics: metrics?,
         redis: redis?,
         private_redis_program,
         carriers_dir,
@@ -110,6 +112,16 @@ fn server(root: &Reader<'_>) -> Option<Server> {
         rate: u32::try_from(rate?).ok()?.try_into().ok()?,
         burst: u32::try_from(burst?).ok()?.try_into().ok()?,
     })
+}
+
+fn metrics(root: &Reader<'_>) -> Option<Metrics> {
+    let s = root.section("metrics");
+    let listen = match s.given("listen") {
+        None => Some(None),
+        Some(_) => s.parsed("listen").map(Some),
+    };
+    s.finish();
+    Some(Metrics { listen: listen? })
 }
 
 fn redis(root: &Reader<'_>) -> Option<Redis> {

@@ -15,6 +15,7 @@ use super::{Store, Wakeups};
 use crate::model::change::FORMAT_VERSION;
 use crate::model::time::to_millis;
 use crate::model::{AccountName, ChangeId, DelayKind, EndpointId, NewChange, TimerKind, Tracker, TrackerId};
+use crate::telemetry::metrics;
 
 /// How a registration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +174,7 @@ impl Store {
             match outcome(call.run(&self.connection()).await?)? {
                 Outcome::Stale => routes = self.reload_routes(&after.shop).await?,
                 done @ Outcome::Done(_) => {
+                    changes.iter().for_each(|change| metrics::change(&change.kind.to_string()));
                     wake(self.wakeups(), after, !changes.is_empty(), timers);
                     return Ok(done);
                 }

@@ -32,6 +32,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A word for figures.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Redis(error) if error.is_timeout() => "timeout",
+            Self::Redis(error) if error.is_io_error() || error.is_connection_dropped() => "io",
+            Self::Redis(error) => match error.code() {
+                Some("OOM") => "oom",
+                Some("LOADING") => "loading",
+                Some("READONLY") => "readonly",
+                Some("CLUSTERDOWN") => "clusterdown",
+                Some("NOSCRIPT") => "noscript",
+                _ => "other",
+            },
+            Self::Damaged { .. } => "damaged",
+            _ => "refused",
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -120,6 +120,12 @@ impl Store {
         scripts::patiently(&self.shared.connection, commands).await
     }
 
+    /// The same store for those who only read.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::over(self.connection())
+    }
+
     /// How the store behaves.
     #[must_use]
     pub fn options(&self) -> &StoreOptions {

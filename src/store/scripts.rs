@@ -12,6 +12,7 @@ use sha1::{Digest, Sha1};
 
 use super::connection::Connection;
 use super::error::StoreError;
+use crate::telemetry::metrics;
 
 const GUARD: &str = include_str!("scripts/parts/guard.lua");
 const TELL: &str = include_str!("scripts/parts/tell.lua");
@@ -114,7 +115,11 @@ pub(super) async fn run_all(connection: &Connection, calls: &[Call]) -> Result<V
 pub(super) async fn patiently(connection: &Connection, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
     let mut waits = WAITS.iter();
     loop {
-        match connection.all(commands).await {
+        let sent = tokio::time::Instant::now();
+        let answered = connection.all(commands).await;
+        let error = answered.as_ref().err().map(StoreError::kind);
+        metrics::redis(commands.len(), sent.elapsed(), error);
+        match answered {
             Err(StoreError::Redis(error)) if may_be_repeated(&error) => match waits.next() {
                 Some(wait) => tokio::time::sleep(*wait).await,
                 None => return Err(error.into()),

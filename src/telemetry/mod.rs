@@ -1,6 +1,7 @@
-//! Logs (human on a terminal, JSON lines otherwise), and what the service manager is told.
+//! Logs (human on a terminal, JSON lines otherwise), figures, and what the service manager is told.
 
 mod journal;
+pub mod metrics;
 mod notify;
 pub mod pulse;
 mod service;

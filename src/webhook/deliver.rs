@@ -25,7 +25,7 @@ use super::sign;
 use crate::clock;
 use crate::model::time::after;
 use crate::model::{Change, Endpoint, EndpointState};
-use crate::telemetry::Pulse;
+use crate::telemetry::{Pulse, metrics};
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
@@ -246,7 +246,10 @@ impl<Q: Queue> Desk<Q> {
             key: key.expose_secret(),
             at: clock::now(),
         };
-        self.sender.send(attempt).await
+        let begun = Instant::now();
+        let exchange = self.sender.send(attempt).await;
+        metrics::webhook_took(begun.elapsed());
+        exchange
     }
 
     fn judge(&self, claim: &Claim, exchange: &Exchange) -> Judgement {
@@ -259,6 +262,7 @@ impl<Q: Queue> Desk<Q> {
     async fn settle(&self, claim: &Claim, judgement: Judgement, slot: Slot) {
         let now = clock::now();
         log(claim, &judgement.verdict);
+        count(claim, &judgement.verdict, now);
         match &judgement.verdict {
             Verdict::Delivered => {
                 self.told(claim, "delivered", || self.queue.delivered(claim, now)).await;
@@ -320,6 +324,20 @@ impl<Q: Queue> Desk<Q> {
                 }
             }
         }
+    }
+}
+
+/// The figures of one attempt.
+fn count(claim: &Claim, verdict: &Verdict, now: jiff::Timestamp) {
+    metrics::webhook_attempt(match verdict {
+        Verdict::Delivered => "delivered",
+        Verdict::Retry { .. } => "failed",
+        Verdict::Dead { .. } => "dead",
+        Verdict::Disable { .. } => "disabled",
+    });
+    if matches!(verdict, Verdict::Delivered) {
+        let stored = u64::try_from(now.as_millisecond()).unwrap_or(0).saturating_sub(claim.change.ms);
+        metrics::webhook_arrived(Duration::from_millis(stored));
     }
 }
 

@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["settings", "clock"]),
     ("carrier", &["model"]),
     ("tracking", &["model"]),
-    ("store", &["model", "clock"]),
+    ("store", &["model", "clock", "telemetry"]),
     ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry", "tls"]),
     ("webhook", &["model", "store", "clock", "telemetry"]),
     ("simulator", &["clock"]),

@@ -258,3 +258,47 @@ async fn a_shop_tracks_and_subscribes_from_the_command_line() {
     assert!(run(&["endpoints", "delete", id]).status.success());
     assert!(String::from_utf8_lossy(&run(&["endpoints", "list"]).stdout).contains("No endpoint yet"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_there_for_operators_and_not_through_a_proxy() {
+    let house = Plan::new().open().await;
+    let shop = house.shop("boutique").await;
+    shop.endpoint(&house, "hook", &["*"]).await;
+    let id = shop.track("SANDBOX-DELIVERED-1").await;
+    shop.shows(&id, "delivery", |tracker| tracker["parcel"]["status"] == "delivered").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/metrics", house.first().base);
+    let text = until("figures", || async {
+        let text = client.get(&url).send().await.unwrap().text().await.unwrap();
+        text.contains("wismo_tracked_parcels{account=\"sandbox\"} 1").then_some(text)
+    })
+    .await;
+    for family in [
+        "wismo_carrier_requests_total{carrier=\"sandbox\",operation=\"track\",outcome=\"ok\"}",
+        "wismo_polls_total{carrier=\"sandbox\",outcome=\"ok\"}",
+        "wismo_changes_total{type=\"tracker.delivered\"} 1",
+        "wismo_webhook_attempts_total{outcome=\"delivered\"}",
+        "wismo_webhook_latency_seconds_count",
+        "wismo_due_lag_seconds{account=\"sandbox\"}",
+        "wismo_webhook_pending",
+        "wismo_webhook_oldest_age_seconds",
+        "wismo_webhook_dead 0",
+        "wismo_redis_up 1",
+        "wismo_redis_commands_total",
+        "wismo_api_requests_total{route=\"/v1/trackers\",status=\"201\"} 1",
+    ] {
+        assert!(text.contains(family), "{family} is missing in\n{text}");
+    }
+    for hidden in ["boutique", "SANDBOX-DELIVERED-1", id.as_str(), "http://"] {
+        assert!(!text.contains(hidden), "{hidden} is in\n{text}");
+    }
+    let proxied = client.get(&url).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+    assert_eq!(proxied.status(), 404);
+    // On a listener of its own it is nowhere else.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    house.write_config(&format!("[metrics]\nlisten = \"{port}\"\n"));
+    let daemon = house.daemon().await;
+    assert_eq!(client.get(format!("{}/metrics", daemon.base)).send().await.unwrap().status(), 404);
+    let own = client.get(format!("http://{port}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(own.contains("wismo_build_info") && own.ends_with("# EOF\n"), "{own}");
+}

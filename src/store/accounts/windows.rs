@@ -99,6 +99,17 @@ impl Reservation {
 }
 
 impl Store {
+    /// Calls that are counted in a long window now: those of the present period, or of the last stretch of its length.
+    pub async fn calls_counted(&self, account: &AccountName, window: &LongWindow) -> Result<u64, StoreError> {
+        let mut command = redis::cmd("HGETALL");
+        command.arg(keys::window(account, &window.ledger()));
+        let counted: Vec<(u64, u64)> = command.query_async(&mut self.connection()).await?;
+        Ok(match window.calendar {
+            Some(_) => counted.into_iter().max().map_or(0, |(_, calls)| calls),
+            None => counted.into_iter().map(|(_, calls)| calls).sum(),
+        })
+    }
+
     /// Reserves up to `block` calls in a long window of an account, by the store's clock. A reservation whose answer
     /// is lost wastes its calls, and exceeds nothing.
     pub async fn reserve_calls(

@@ -138,6 +138,23 @@ impl Store {
         Ok(found)
     }
 
+    /// How many deliveries were given up and are listed, over the first endpoints of each shard.
+    pub async fn dead_count(&self, endpoints: usize) -> Result<u64, StoreError> {
+        let head = |shard| redis::cmd("ZRANGE").arg(keys::buried(shard)).arg(0).arg(endpoints.max(1) - 1).clone();
+        let heads = self.ask_all(&Shard::all().map(head).collect::<Vec<_>>()).await?;
+        let mut counts = Vec::new();
+        for (shard, members) in Shard::all().zip(heads) {
+            let members = Vec::<String>::from_redis_value(members).map_err(redis::RedisError::from)?;
+            let endpoints = members.iter().filter_map(|member| member.parse::<EndpointId>().ok());
+            counts.extend(endpoints.map(|endpoint| redis::cmd("ZCARD").arg(keys::dead(shard, &endpoint)).clone()));
+        }
+        let mut total = 0;
+        for count in self.ask_all(&counts).await? {
+            total += u64::from_redis_value(count).map_err(redis::RedisError::from)?;
+        }
+        Ok(total)
+    }
+
     /// How many changes wait for an endpoint.
     pub async fn pending_count(&self, endpoint: &EndpointId) -> Result<u64, StoreError> {
         Ok(self.backlog(endpoint).await?.count)

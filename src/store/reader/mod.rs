@@ -38,6 +38,10 @@ impl Reader {
         Ok(Self { connection: Connection::open(target, patience, patience).await? })
     }
 
+    pub(super) fn over(connection: Connection) -> Self {
+        Self { connection }
+    }
+
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let answer = scripts::patiently(&self.connection, std::slice::from_ref(command)).await?.pop();
         Ok(T::from_redis_value(answer.unwrap_or(Value::Nil)).map_err(redis::RedisError::from)?)
