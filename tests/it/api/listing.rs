@@ -1,6 +1,7 @@
 //! Lists: every filter, every page, whatever else goes on, and nothing of another shop.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -131,8 +132,8 @@ async fn each_filter_finds_what_it_names() {
     assert!(all(&shop, &since(told.as_str().unwrap())).await.contains(&plain), "an update counts: {patched}");
     // A parcel that left an order or a status is found there no more.
     shop.ask("PATCH", &format!("/v1/trackers/{tagged}"), Some(r#"{"orders":null,"customer_ref":"c 3"}"#)).await;
-    assert_eq!(all(&shop, "order=A-2").await, [late.clone()]);
-    assert_eq!(all(&shop, "customer_ref=c+2&customer_ref=c+3").await, [tagged.clone()]);
+    assert_eq!(all(&shop, "order=A-2").await, std::slice::from_ref(&late));
+    assert_eq!(all(&shop, "customer_ref=c+2&customer_ref=c+3").await, std::slice::from_ref(&tagged));
     shop.delete(&format!("/v1/trackers/{late}")).await;
     for query in ["order=A-2", "condition=late", "number=SANDBOX-UNKNOWN-3"] {
         assert!(all(&shop, query).await.is_empty(), "{query}");
@@ -186,7 +187,8 @@ async fn queries_that_cannot_be_used_are_refused_by_name() {
 async fn a_parcels_changes_are_paged_with_the_bytes_of_its_webhooks() {
     let house = Plan::new().sandbox_day("1h").open().await;
     let shop = house.shop("boutique").await;
-    shop.endpoint(&house, "shop", &["tracker.*"]).await;
+    let (url, bodies) = keeper().await;
+    assert_eq!(shop.post("/v1/endpoints", &json!({ "url": url, "events": ["tracker.*"] })).await.0, 201);
     let id = shop.track("SANDBOX-UNKNOWN-1").await;
     for n in 0..7 {
         let body = json!({ "tags": [format!("t{n}")] }).to_string();
@@ -209,18 +211,24 @@ async fn a_parcels_changes_are_paged_with_the_bytes_of_its_webhooks() {
         whole["changes"].as_array().unwrap().iter().map(|c| c["data"]["sequence"].as_u64().unwrap()).collect();
     assert!(sequences.is_sorted_by(|newer, older| newer > older), "newest first: {sequences:?}");
     assert_eq!(whole["changes"][7]["type"], "tracker.created");
-    until("all webhooks", || async { (house.arrived("shop").len() >= 8).then_some(()) }).await;
-    let text = raw(&shop, &house.first().base, &format!("/v1/trackers/{id}/changes")).await;
-    for arrival in house.arrived("shop") {
-        assert!(ids.contains(&arrival.id), "{arrival:?}");
+    until("all webhooks", || async { (bodies.lock().unwrap().len() >= 8).then_some(()) }).await;
+    let path = format!("{}/v1/trackers/{id}/changes", house.first().base);
+    let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(path).bearer_auth(&shop.key).send().await;
+    let text = answer.unwrap().text().await.unwrap();
+    for body in bodies.lock().unwrap().iter() {
+        assert!(text.contains(body.as_str()), "{body} is not in {text}");
     }
-    let first = whole["changes"][0]["data"].as_object().unwrap();
-    assert!(text.contains(&format!("\"sequence\":{}", first["sequence"])), "{text}");
 }
 
-async fn raw(shop: &Shop, base: &str, path: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(format!("{base}{path}")).bearer_auth(&shop.key).send().await.unwrap().text().await.unwrap()
+/// A receiver that keeps the bodies as they came.
+async fn keeper() -> (String, Arc<Mutex<Vec<String>>>) {
+    let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&bodies);
+    let keep = axum::routing::post(move |body: String| async move { kept.lock().unwrap().push(body) });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/", keep)).await });
+    (url, bodies)
 }
 
 /// Promise 9 for lists: whatever a shop asks, with whatever it got hold of, it hears only of its own.
@@ -252,7 +260,7 @@ async fn no_filter_and_no_cursor_tells_of_another_shop() {
     let nothing = json!({ "trackers": [], "next_cursor": null });
     for filter in filters.iter().chain(&[""]) {
         for limit in ["", "&limit=1"] {
-            if !(filter.starts_with("limit") && !limit.is_empty()) {
+            if !filter.starts_with("limit") || limit.is_empty() {
                 assert_eq!(
                     two.get(&format!("/v1/trackers?{filter}{limit}")).await,
                     (200, nothing.clone()),
