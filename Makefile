@@ -4,7 +4,7 @@
 
 help:
 	@echo "make demo   build wismo and watch it track some forty simulated parcels (needs Redis)"
-	@echo "make test   build and run all tests (needs Redis, python3, node, php, systemd-analyze)"
+	@echo "make test   build and run all tests (needs Redis, python3, node, php, strace, systemd-analyze)"
 	@echo "make lint   format check, clippy without warnings, cargo deny where it is present"
 	@echo "make bench  measure; prints ratios against a baseline taken in the same run"
 	@echo "make install, make uninstall   wismo as a systemd service; DESTDIR=, PREFIX=/usr/local, BIN= (a built program)"

@@ -358,7 +358,9 @@ fn start(
     let held = Arc::new(AtomicUsize::new(0));
     let accounts = plan.accounts.iter().map(|account| account.name.clone()).collect();
     let glance = glance::Glance { store: store.clone(), accounts, held: Arc::clone(&held) };
-    tokio::spawn(glance::run(glance, Arc::clone(service), cancel.clone()));
+    if service.is_there() {
+        tokio::spawn(glance::run(glance, Arc::clone(service), cancel.clone()));
+    }
     let shared = Arc::new(polling::Shared {
         store: store.clone(),
         client: polling::fetch::client().map_err(|fault| DaemonError::Client(fault.to_string()))?,

@@ -65,6 +65,12 @@ impl Service {
         self.watchdog.map(|span| span / 2)
     }
 
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.notifier.is_some()
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

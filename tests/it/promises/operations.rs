@@ -89,7 +89,8 @@ async fn a_reload_swaps_all_or_nothing() {
     let world = Arc::new(World::new(house.clock));
     let ups = carriers::start(Network::Ups, world, Options::default(), stop.clone()).await.unwrap();
     let mut teller = Teller::new(house.clock, 2);
-    let parcel = teller.parcel(Network::Ups, Story::Normal, house.clock.now(), Duration::from_secs(1));
+    // Long enough to be on its way still when the account is there.
+    let parcel = teller.parcel(Network::Ups, Story::Normal, house.clock.now(), Duration::from_secs(6));
     ups.world.add(parcel.clone());
     let body = json!({ "number": parcel.number, "carrier": "ups" });
     assert_eq!(shop.post("/v1/trackers", &body).await.0, 422, "no account yet");

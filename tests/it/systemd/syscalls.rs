@@ -93,9 +93,36 @@ async fn every_system_call_is_within_the_filter() {
     manager.hears(reloading, "READY=1").await;
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
-    let (allowed, made) = (allowed(), made(&fs::read_to_string(service.path("trace")).unwrap()));
+    let trace = fs::read_to_string(service.path("trace")).unwrap();
+    let (allowed, made) = (allowed(), made(&trace));
     assert!(allowed.len() > 200 && made.len() > 50, "{} {}", allowed.len(), made.len());
     assert!(made.contains("execve") && made.contains("fdatasync"), "the private server was traced, too: {made:?}");
     let outside: Vec<&String> = made.difference(&allowed).collect();
     assert!(outside.is_empty(), "the unit forbids: {outside:?}");
+    within_the_other_lines(&trace);
+}
+
+/// What more lines of the unit forbid and a trace shows: `ExecPaths=`, `MemoryDenyWriteExecute=`,
+/// `RestrictAddressFamilies=`, `RestrictNamespaces=`.
+fn within_the_other_lines(trace: &str) {
+    let lines = |call: &'static str| trace.lines().filter(move |line| line.contains(&format!(" {call}(")));
+    let programs: BTreeSet<&str> = lines("execve")
+        .filter(|line| line.contains(" = 0") || line.contains("<unfinished"))
+        .filter_map(|line| line.split('"').nth(1)?.rsplit('/').next())
+        .collect();
+    assert_eq!(programs, BTreeSet::from(["redis-server", "wismo"]), "nothing else is executed");
+    assert!(lines("mprotect").count() > 0 && lines("mmap").count() > 0, "memory was traced");
+    let executable: Vec<&str> = lines("mprotect")
+        .filter(|line| line.contains("PROT_EXEC"))
+        .chain(lines("mmap").filter(|line| line.contains("PROT_EXEC") && line.contains("PROT_WRITE")))
+        .collect();
+    assert!(executable.is_empty(), "memory that is written and executed: {executable:?}");
+    let families: BTreeSet<&str> =
+        lines("socket").filter_map(|line| line.split_once("socket(")?.1.split(',').next()).collect();
+    assert!(families.contains("AF_UNIX") && families.contains("AF_INET"), "{families:?}");
+    for family in families {
+        // The resolver tries AF_NETLINK, and does without it where it is refused.
+        assert!(["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"].contains(&family), "{family} is restricted");
+    }
+    assert!(!trace.contains("CLONE_NEW"), "namespaces are restricted");
 }
