@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Runs until cancelled: at start, then every minute.
 pub async fn run(store: Store, pulse: Pulse, cancel: CancellationToken) {
     while !cancel.is_cancelled() {
-        if let Err(error) = pulse.step(round(&store)).await {
+        if let Err(error) = pulse.step(Box::pin(round(&store))).await {
             tracing::warn!(event = "maintenance_failed", %error, "Housekeeping was not finished; it goes on in a minute.");
         }
         let next = async {

@@ -118,7 +118,7 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
     };
     let sandbox_at = sandbox.as_ref().map(|(address, _)| *address);
     let presence = Presence::new(owner()?, listening);
-    let outcome = work(settings, plan, &api, &mut controls, &pulses, sandbox_at, presence).await;
+    let outcome = Box::pin(work(settings, plan, &api, &mut controls, &pulses, sandbox_at, presence)).await;
     stop_api.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), join_all(figures.into_iter().chain([serving]))).await;
     let _ = keeping.await;

@@ -183,6 +183,9 @@ mod tests {
 
     use super::*;
 
+    const STOP: &str =
+        "STOPPING=1\nSTATUS=stopping: work in flight may end, nothing new begins\nEXTEND_TIMEOUT_USEC=10000000";
+
     struct Manager {
         _folder: tempfile::TempDir,
         socket: UnixDatagram,
@@ -270,8 +273,6 @@ mod tests {
         service.note(Some("reload refused"));
         service.status("fine");
         service.stopping(Duration::from_secs(7));
-        const STOP: &str =
-            "STOPPING=1\nSTATUS=stopping: work in flight may end, nothing new begins\nEXTEND_TIMEOUT_USEC=10000000";
         let heard = manager.heard();
         assert_eq!(heard[0], "STATUS=one two");
         assert!(heard[1].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{heard:?}");
