@@ -67,6 +67,11 @@ fn main() {
             whole += if kind == "changes" { 0.0 } else { each(*bytes) };
         }
         println!("  all but the change log, which ages out: {whole:.0}");
+        println!("one of them:");
+        let one = redis.ask(&["ZRANGE", &format!("wismo:{{i:{}}}", numbers[0]), "0", "0"]);
+        println!("{}", redis.ask(&["HGETALL", one.trim()]));
+        println!("{}", redis.ask(&["GET", &one.trim().replace(":tracker:", ":events:")]));
+        println!("{}", redis.ask(&["GET", &one.trim().replace(":tracker:", ":about:")]));
         let used = Used::since_now(&[("daemon", daemon.process()), ("redis", redis.process())]);
         tokio::time::sleep(Duration::from_secs(10)).await;
         println!(

@@ -63,7 +63,9 @@ fn spread(id: &TrackerId, now: Timestamp, interval: Duration, jitter: f64) -> Du
     (id, now.as_millisecond()).hash(&mut hasher);
     let unit = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     let factor = 1.0 + jitter.clamp(0.0, 0.9) * (2.0 * unit - 1.0);
-    Duration::try_from_secs_f64(interval.as_secs_f64() * factor).unwrap_or(interval).max(Duration::from_millis(1))
+    let spread = Duration::try_from_secs_f64(interval.as_secs_f64() * factor).unwrap_or(interval);
+    // Whole milliseconds, as all times of ours.
+    Duration::from_millis(u64::try_from(spread.as_millis()).unwrap_or(u64::MAX)).max(Duration::from_millis(1))
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

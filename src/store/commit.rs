@@ -114,7 +114,8 @@ impl Store {
     }
 
     /// Commits what became of a tracker: its state, next poll, timers, changes and their deliveries, together or not
-    /// at all. `timers` is the whole new set.
+    /// at all. `timers` is the whole new set, of which the earliest is kept: running it is a commit that says what comes
+    /// next.
     pub async fn commit(
         &self,
         before: &Tracker,
@@ -222,11 +223,11 @@ fn commit_call(
         .is_some_and(|b| b.substatus.status() == after.substatus.status() && b.status_since == after.status_since);
     plan.status_since = (!same_status).then(|| to_millis(after.status_since));
     plan.open = DelayKind::ALL.iter().map(|kind| open_mark(*kind, before, after)).collect();
-    let is_on = |kind: TimerKind| timers.iter().any(|(on, _)| *on == kind);
+    // The earliest is enough: whoever runs it commits, and says anew what comes next.
+    let next = timers.iter().min_by_key(|(_, at)| *at);
     plan.timers_on =
-        timers.iter().flat_map(|(kind, at)| [to_millis(*at).to_string(), timer(*kind, &after.id)]).collect();
-    plan.timers_off.retain(|_| before.is_some());
-    plan.timers_off.retain(|off| !TimerKind::ALL.iter().any(|kind| is_on(*kind) && timer(*kind, &after.id) == *off));
+        next.iter().flat_map(|(kind, at)| [to_millis(*at).to_string(), timer(*kind, &after.id)]).collect();
+    plan.timers_off.retain(|off| before.is_some() && !plan.timers_on.contains(off));
     let written: Vec<&str> = stored.fields.iter().map(|(name, _)| *name).collect();
     plan.absent = codec::FIELDS.into_iter().filter(|name| before.is_some() && !written.contains(name)).collect();
     plan.found = lookups::of(after).iter().map(|key| lookups::loose_member(&after.id, key)).collect();

@@ -79,7 +79,7 @@ pub fn forced(id: &TrackerId) -> String {
     in_shard(id.shard(), &format!("forced:{id}"))
 }
 
-/// ZSET: `<kind>:<tracker id>` by time (ms).
+/// ZSET: `<kind>:<tracker id>` by time (ms), the earliest timer of each tracker.
 #[must_use]
 pub fn timers(shard: Shard) -> String {
     in_shard(shard, "timers")

@@ -13,7 +13,7 @@ use super::{Shared, Store, StoreOptions, Wakeups, fitness, keys};
 use crate::model::time::to_millis;
 
 /// Version of what the keys hold. Another one needs a migration.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The store's secret from which ids of trackers are derived.
 const ID_SECRET: &str = "ids";

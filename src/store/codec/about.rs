@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fields::{destination_text, only_order};
+use super::fields::headline_field;
+use super::short::{destination_text, only_order, page_text, pieces_text, place_field, weight_text};
 use super::time::{Carry, time_from, time_into};
 use crate::model::tracker::ByHand;
 use crate::model::{Condition, Direction, Facts, Headline, History, Registration, Substatus, Tracker};
@@ -45,12 +46,14 @@ impl About {
     /// Takes what the fields do not tell.
     pub(super) fn fill(&mut self, tracker: &Tracker) {
         self.registration = registration_rest(&tracker.registration);
-        self.facts = facts_rest(&tracker.facts);
-        self.headline = tracker.headline.as_ref().map(|headline| StoredHeadline {
+        self.facts = facts_rest(&tracker.facts, &tracker.number);
+        let untold = tracker.headline.as_ref().filter(|headline| headline_field(headline).is_none());
+        self.headline = untold.map(|headline| StoredHeadline {
             substatus: headline.substatus,
             time: headline.time.as_ref().map(|time| {
                 let mut map = Map::new();
-                time_into(&mut map, time, &mut Carry::default());
+                let clock = time_into(&mut map, time, &mut Carry::default());
+                map.insert("t".to_owned(), clock.into());
                 map
             }),
             authoritative: headline.authoritative,
@@ -70,14 +73,17 @@ impl About {
 
     /// Gives the tracker what no field told.
     pub(super) fn pour(&self, tracker: &mut Tracker) -> Result<(), String> {
-        tracker.headline = match &self.headline {
-            Some(stored) => Some(Headline {
+        if let Some(stored) = &self.headline {
+            let read = |time: &Map<String, Value>| {
+                let clock = time.get("t").and_then(Value::as_str).unwrap_or_default();
+                time_from(clock, time, &mut Carry::default())
+            };
+            tracker.headline = Some(Headline {
                 substatus: stored.substatus,
-                time: stored.time.as_ref().map(|time| time_from(time, &mut Carry::default())).transpose()?,
+                time: stored.time.as_ref().map(read).transpose()?,
                 authoritative: stored.authoritative,
-            }),
-            None => None,
-        };
+            });
+        }
         let each = self.conditions.iter().map(Condition::deserialize);
         tracker.conditions = each.collect::<Result<_, _>>().map_err(|error| format!("conditions: {error}"))?;
         tracker.by_hand.clone_from(&self.by_hand);
@@ -120,10 +126,21 @@ fn registration_rest(registration: &Registration) -> Map<String, Value> {
     rest
 }
 
-fn facts_rest(facts: &Facts) -> Map<String, Value> {
+fn facts_rest(facts: &Facts, number: &str) -> Map<String, Value> {
     let mut rest = object(facts);
-    for told in ["service", "eta_from", "eta_to", "delivered_at"] {
-        rest.remove(told);
+    let told = [
+        ("service", true),
+        ("eta_from", true),
+        ("eta_to", true),
+        ("delivered_at", true),
+        ("origin", facts.origin.as_ref().and_then(place_field).is_some()),
+        ("destination", facts.destination.as_ref().and_then(place_field).is_some()),
+        ("pieces", facts.pieces.as_ref().and_then(pieces_text).is_some()),
+        ("weight", facts.weight.as_ref().and_then(weight_text).is_some()),
+        ("public_url", facts.public_url.as_ref().and_then(|url| page_text(url, number)).is_some()),
+    ];
+    for (name, _) in told.iter().filter(|(_, told)| *told) {
+        rest.remove(*name);
     }
     rest
 }

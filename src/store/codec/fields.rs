@@ -7,14 +7,18 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::about::About;
-use crate::model::tracker::{Destination, OrderRef, Promise};
-use crate::model::{Moment, PollOutcome, PollState, Tracker, TrackerId, WhoMustAct};
+use super::short::{
+    destination_from, destination_text, page_from, page_text, pieces_from, pieces_text, place_field, place_from,
+    weight_from, weight_text,
+};
+use crate::model::tracker::{OrderRef, Promise};
+use crate::model::{Facts, Headline, Moment, PollOutcome, PollState, Substatus, Tracker, TrackerId, WhoMustAct};
 
 /// No field is longer than this many bytes: one longer field makes Redis unpack the whole hash.
 pub(crate) const LONGEST_FIELD: usize = 64;
 
 /// Every field that this build writes; a commit removes those of them that have nothing to say.
-pub(crate) const FIELDS: [&str; 32] = [
+pub(crate) const FIELDS: [&str; 38] = [
     "shop",
     "number",
     "carrier",
@@ -28,6 +32,12 @@ pub(crate) const FIELDS: [&str; 32] = [
     "promised",
     "destination",
     "service",
+    "origin",
+    "goes_to",
+    "pieces",
+    "weight",
+    "page",
+    "headline",
     "eta_from",
     "eta_to",
     "eta_first",
@@ -94,7 +104,9 @@ pub(super) fn encode(tracker: &Tracker, about: &mut About) -> Vec<(&'static str,
 
 fn write_state(to: &mut Writer<'_>, tracker: &Tracker) {
     to.put("status", tracker.substatus.status());
-    to.put("substatus", tracker.substatus);
+    if tracker.substatus.name() != tracker.substatus.status().name() {
+        to.put("substatus", tracker.substatus);
+    }
     match tracker.substatus.who_must_act(tracker.registration.direction) {
         WhoMustAct::Nobody => {}
         WhoMustAct::Recipient => to.put("who_must_act", "recipient"),
@@ -134,13 +146,29 @@ fn write_registration(to: &mut Writer<'_>, tracker: &Tracker) {
 
 fn write_facts(to: &mut Writer<'_>, tracker: &Tracker) {
     let facts = &tracker.facts;
+    to.maybe("origin", facts.origin.as_ref().and_then(place_field));
+    to.maybe("goes_to", facts.destination.as_ref().and_then(place_field));
+    to.maybe("pieces", facts.pieces.as_ref().and_then(pieces_text));
+    to.maybe("weight", facts.weight.as_ref().and_then(weight_text));
+    to.maybe("page", facts.public_url.as_ref().and_then(|url| page_text(url, &tracker.number)));
+    to.maybe("headline", tracker.headline.as_ref().and_then(headline_field));
     if let Some(service) = &facts.service {
         to.text("service", service);
     }
     to.maybe("eta_from", facts.eta_from);
     to.maybe("eta_to", facts.eta_to);
     to.maybe("delivered_at", facts.delivered_at);
-    to.maybe("eta_first", tracker.eta_original.map(|(seen, eta)| format!("{eta} seen {seen}")));
+    // It usually came with the first answer.
+    let eta_first = |(seen, eta)| match tracker.first_seen_at {
+        Some(first) if first == seen => format!("{eta}"),
+        _ => format!("{eta} seen {seen}"),
+    };
+    to.maybe("eta_first", tracker.eta_original.map(eta_first));
+}
+
+/// A headline that is a status and nothing else.
+pub(super) fn headline_field(headline: &Headline) -> Option<Substatus> {
+    (headline.time.is_none() && !headline.authoritative).then_some(headline.substatus)
 }
 
 fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
@@ -149,7 +177,11 @@ fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
     if poll.last_ok_at != poll.last_at || (poll.last_at.is_some() && poll.outcome != Some(PollOutcome::Ok)) {
         to.put("last_ok_at", poll.last_ok_at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
     }
-    to.maybe("outcome", poll.outcome.map(PollOutcome::name));
+    // Polled and nothing said: it went well.
+    match (poll.last_at, poll.outcome) {
+        (Some(_), Some(PollOutcome::Ok)) | (None, None) => {}
+        (_, outcome) => to.put("outcome", outcome.map_or("none", PollOutcome::name)),
+    }
     if poll.failures > 0 {
         to.put("failures", poll.failures);
     }
@@ -158,28 +190,6 @@ fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
         // A signed integer, which Redis packs into eight bytes.
         to.put("digest", format!("{}{paused}", poll.digest.cast_signed()));
     }
-}
-
-/// The only order, where its reference fits and says all.
-pub(super) fn only_order(orders: &[OrderRef]) -> Option<&str> {
-    match orders {
-        [only] if only.placed_at.is_none() && only.reference.len() <= LONGEST_FIELD => Some(&only.reference),
-        _ => None,
-    }
-}
-
-/// Country, post code and zone parted by slashes, where that can be read back.
-pub(super) fn destination_text(destination: &Destination) -> Option<String> {
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let text = format!("{}/{}/{}", part(&destination.country), part(&destination.postcode), part(&destination.zone));
-    let text = text.trim_end_matches('/').to_owned();
-    (text.len() <= LONGEST_FIELD && destination_from(&text) == *destination).then_some(text)
-}
-
-fn destination_from(text: &str) -> Destination {
-    let mut parts = text.splitn(3, '/').map(|part| (!part.is_empty()).then(|| part.to_owned()));
-    let mut next = || parts.next().flatten();
-    Destination { country: next(), postcode: next(), zone: next() }
 }
 
 struct Reader<'a> {
@@ -218,22 +228,36 @@ pub(super) fn decode(id: &TrackerId, fields: &HashMap<String, String>, about: &A
     );
     tracker.revision = from.must("revision")?;
     tracker.sequence = from.must("sequence")?;
-    tracker.substatus = from.must("substatus")?;
+    tracker.substatus = from.maybe("substatus")?.map_or_else(|| from.must::<Substatus>("status"), Ok)?;
     tracker.status_since = from.must("status_since")?;
     tracker.first_seen_at = from.maybe("first_seen_at")?;
     tracker.ended_at = from.maybe("ended_at")?;
     tracker.floor = from.maybe("floor")?;
     tracker.poll = read_polling(&from)?;
-    tracker.facts = about.facts()?;
-    tracker.facts.service = from.text("service");
-    tracker.facts.eta_from = from.maybe("eta_from")?;
-    tracker.facts.eta_to = from.maybe("eta_to")?;
-    tracker.facts.delivered_at = from.maybe("delivered_at")?;
-    if let Some(text) = fields.get("eta_first") {
-        tracker.eta_original = Some(read_eta_first(text)?);
-    }
+    read_facts(&from, &mut tracker)?;
     read_registration(&from, &mut tracker)?;
     Ok(tracker)
+}
+
+fn read_facts(from: &Reader<'_>, tracker: &mut Tracker) -> Result<(), String> {
+    let mut facts: Facts = from.about.facts()?;
+    let field = |name: &str| from.fields.get(name).map(String::as_str);
+    facts.service = from.text("service");
+    facts.eta_from = from.maybe("eta_from")?;
+    facts.eta_to = from.maybe("eta_to")?;
+    facts.delivered_at = from.maybe("delivered_at")?;
+    facts.origin = field("origin").map(place_from).or(facts.origin);
+    facts.destination = field("goes_to").map(place_from).or(facts.destination);
+    facts.pieces = field("pieces").map(pieces_from).transpose()?.or(facts.pieces);
+    facts.weight = field("weight").map(weight_from).transpose()?.or(facts.weight);
+    facts.public_url = field("page").map(|text| page_from(text, &tracker.number)).or(facts.public_url);
+    tracker.facts = facts;
+    tracker.headline =
+        from.maybe("headline")?.map(|substatus| Headline { substatus, time: None, authoritative: false });
+    if let Some(text) = field("eta_first") {
+        tracker.eta_original = Some(read_eta_first(text, tracker.first_seen_at)?);
+    }
+    Ok(())
 }
 
 fn read_registration(from: &Reader<'_>, tracker: &mut Tracker) -> Result<(), String> {
@@ -255,14 +279,21 @@ fn read_registration(from: &Reader<'_>, tracker: &mut Tracker) -> Result<(), Str
     Ok(())
 }
 
-fn read_eta_first(text: &str) -> Result<(Timestamp, Moment), String> {
-    let (eta, seen) = text.split_once(" seen ").ok_or_else(|| format!("eta_first: {text:?}"))?;
-    Ok((seen.parse().map_err(|error: jiff::Error| error.to_string())?, eta.parse()?))
+fn read_eta_first(text: &str, first_seen_at: Option<Timestamp>) -> Result<(Timestamp, Moment), String> {
+    let (eta, seen) = match text.split_once(" seen ") {
+        Some((eta, seen)) => (eta, seen.parse().map_err(|error: jiff::Error| format!("eta_first: {error}"))?),
+        None => (text, first_seen_at.ok_or_else(|| format!("eta_first: {text:?} was seen by no answer"))?),
+    };
+    Ok((seen, eta.parse()?))
 }
 
 fn read_polling(from: &Reader<'_>) -> Result<PollState, String> {
     let last_at = from.maybe("last_poll_at")?;
-    let outcome = from.fields.get("outcome").map(|name| outcome_from(name)).transpose()?;
+    let outcome = match from.fields.get("outcome").map(String::as_str) {
+        None => last_at.map(|_| PollOutcome::Ok),
+        Some("none") => None,
+        Some(name) => Some(outcome_from(name)?),
+    };
     let (digest, paused) = match from.fields.get("digest") {
         Some(text) => {
             let (digest, rest) = text.split_once(' ').unwrap_or((text, ""));

@@ -8,6 +8,7 @@
 mod about;
 mod events;
 mod fields;
+mod short;
 mod time;
 
 use std::collections::HashMap;

@@ -205,7 +205,7 @@ async fn a_tracker_weighs_little(ground: Ground) {
     for shard in Shard::all() {
         for (name, key) in [
             ("due", keys::due(shard, &"ups-main".parse().unwrap())),
-            ("timers (3)", keys::timers(shard)),
+            ("timers", keys::timers(shard)),
             ("status", keys::by_status(shard, &shop("fashion-shop"), Substatus::OutForDelivery.status())),
         ] {
             *shards.entry(name).or_default() += size(&key).await;
@@ -221,5 +221,7 @@ async fn a_tracker_weighs_little(ground: Ground) {
     let encoding: String = ground.ask(&["OBJECT", "ENCODING", &keys::tracker(&sample[0].id)]).await;
     assert_eq!(encoding, "listpack");
     assert_eq!(store.load(&sample[0].id).await.unwrap().as_ref(), Some(&sample[0]));
-    assert!(total < 3600, "{total} bytes");
+    // Its change log, which ages out, and its answers, which are not kept, are not counted. A node of a cluster keeps
+    // its keys by slot as well, which takes 16 bytes for each.
+    assert!(total <= 2600, "{total} bytes");
 }
