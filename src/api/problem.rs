@@ -66,8 +66,12 @@ impl Problem {
 }
 
 impl From<crate::store::StoreError> for Problem {
-    /// The detail goes to the log: it may name hosts and keys that are nobody's business.
+    /// 409 where somebody else wrote the same thing in this moment. Else 503, and the detail goes to the log: it may
+    /// name hosts and keys that are nobody's business.
     fn from(error: crate::store::StoreError) -> Self {
+        if let crate::store::StoreError::Conflict(detail) = error {
+            return Self::new(StatusCode::CONFLICT, "Changed by somebody else", detail);
+        }
         tracing::warn!(event = "api_store_error", %error, "A request failed because the store did.");
         Self::unavailable("the store does not answer; try again in a moment")
     }
@@ -81,5 +85,23 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_conflict_is_the_callers_to_solve_and_all_else_the_stores() {
+        let conflict = Problem::from(StoreError::Conflict("the endpoint ep_1 was deleted".to_owned()));
+        assert_eq!(
+            (conflict.status, conflict.detail.as_str()),
+            (StatusCode::CONFLICT, "the endpoint ep_1 was deleted")
+        );
+        let refused = Problem::from(StoreError::Refused("10.0.0.1 is full".to_owned()));
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!refused.detail.contains("10.0.0.1"));
     }
 }

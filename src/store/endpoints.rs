@@ -61,7 +61,7 @@ impl Store {
         let mut text = self.read_documents(std::slice::from_ref(&endpoint.id)).await?.pop().flatten();
         let before = text.as_ref().map_or(Ok(None), |text| parse(&endpoint.id, text))?;
         if text.is_some() && before.is_none() {
-            return Err(StoreError::Refused(format!("the endpoint {} was deleted", endpoint.id)));
+            return Err(StoreError::Conflict(format!("the endpoint {} was deleted", endpoint.id)));
         }
         if before.as_ref().is_some_and(|before| before.shop != endpoint.shop) {
             return Err(StoreError::Refused(format!("there is no endpoint {} of this shop", endpoint.id)));
@@ -94,7 +94,7 @@ impl Store {
             None => self.write_document(&endpoint.id, endpoint).await?,
             Some(before) if self.swap_document(&endpoint.id, before, &written(endpoint)?).await? => {}
             Some(_) => {
-                return Err(StoreError::Refused(format!("the endpoint {} was changed in this moment", endpoint.id)));
+                return Err(StoreError::Conflict(format!("the endpoint {} was changed in this moment", endpoint.id)));
             }
         }
         if endpoint.state == EndpointState::Disabled {

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// What was asked for contradicts what is stored.
     #[error("{0}")]
     Refused(String),
+    /// Somebody else wrote it in this moment. Says of what and what became of it; fit for whoever asked.
+    #[error("{0}")]
+    Conflict(String),
     /// The private server could not be started, adopted or stopped.
     #[error("{0}")]
     Private(String),
