@@ -1,7 +1,6 @@
 //! Writing trackers: registration, commit and delete, each one script over keys of one shard.
 
 use jiff::Timestamp;
-use redis::{FromRedisValue, Value};
 use serde::Serialize;
 
 use super::codec;
@@ -140,7 +139,7 @@ impl Store {
         let mut routes = self.routes(&tracker.shop).await?;
         for _ in 0..STALE_ROUNDS {
             let call = delete_call(tracker, changes, &routes)?;
-            match outcome(call.run(&self.connection()).await?)? {
+            match outcome(&call.run::<Vec<String>>(&self.connection()).await?)? {
                 Outcome::Done(ids) => {
                     self.wakeups().deliveries.notify_one();
                     return Ok(Commit::Done { revision: tracker.revision, ids });
@@ -172,7 +171,7 @@ impl Store {
         let mut routes = self.routes(&after.shop).await?;
         for _ in 0..STALE_ROUNDS {
             let call = commit_call(before, after, changes, timers, &routes, token)?;
-            match outcome(call.run(&self.connection()).await?)? {
+            match outcome(&call.run::<Vec<String>>(&self.connection()).await?)? {
                 Outcome::Stale => routes = self.reload_routes(&after.shop).await?,
                 done @ Outcome::Done(_) => {
                     changes.iter().for_each(|change| metrics::change(&change.kind.to_string()));
@@ -225,8 +224,7 @@ fn commit_call(
     plan.open = DelayKind::ALL.iter().map(|kind| open_mark(*kind, before, after)).collect();
     // The earliest is enough: whoever runs it commits, and says anew what comes next.
     let next = timers.iter().min_by_key(|(_, at)| *at);
-    plan.timers_on =
-        next.iter().flat_map(|(kind, at)| [to_millis(*at).to_string(), timer(*kind, &after.id)]).collect();
+    plan.timers_on = next.iter().flat_map(|(kind, at)| [to_millis(*at).to_string(), timer(*kind, &after.id)]).collect();
     plan.timers_off.retain(|off| before.is_some() && !plan.timers_on.contains(off));
     let written: Vec<&str> = stored.fields.iter().map(|(name, _)| *name).collect();
     plan.absent = codec::FIELDS.into_iter().filter(|name| before.is_some() && !written.contains(name)).collect();
@@ -379,8 +377,7 @@ pub(super) fn timer(kind: TimerKind, id: &TrackerId) -> String {
     format!("{}:{id}", kind.name())
 }
 
-fn outcome(answer: Value) -> Result<Outcome, StoreError> {
-    let words = Vec::<String>::from_redis_value(answer).map_err(redis::RedisError::from)?;
+fn outcome(words: &[String]) -> Result<Outcome, StoreError> {
     let ids = || words[1..].iter().map(|id| id.parse()).collect::<Result<Vec<ChangeId>, _>>();
     Ok(match words.first().map(String::as_str) {
         Some("done") => Outcome::Done(ids().map_err(|error| StoreError::Refused(error.to_string()))?),

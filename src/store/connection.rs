@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisFuture, Value};
+use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisFuture, RedisResult, Value};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::StoreError;
@@ -82,9 +82,9 @@ impl Connection {
         }
     }
 
-    /// Sends commands that may lie in different slots and gives their answers in order: one pipeline to a
-    /// single server, all at once over the nodes of a cluster.
-    pub(super) async fn all(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+    /// Sends commands that may lie in different slots, one pipeline to a single server, all at once over the nodes of a
+    /// cluster. Answers come in order, each with its own outcome: an error of one node or key leaves the others' answers.
+    pub(super) async fn each(&self, commands: &[Cmd]) -> Result<Vec<RedisResult<Value>>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
@@ -94,16 +94,22 @@ impl Connection {
                 for command in commands {
                     pipeline.add_command(command.clone());
                 }
-                Ok(pipeline.query_async(&mut connection.clone()).await?)
+                let answers = connection.clone().req_packed_commands(&pipeline, 0, commands.len()).await?;
+                Ok(answers.into_iter().map(Value::extract_error).collect())
             }
             Self::Cluster(connection) => {
                 let each = commands.iter().map(|command| {
                     let mut connection = connection.clone();
-                    async move { connection.req_packed_command(command).await?.extract_error() }
+                    async move { connection.req_packed_command(command).await.and_then(Value::extract_error) }
                 });
-                Ok(futures_util::future::try_join_all(each).await?)
+                Ok(futures_util::future::join_all(each).await)
             }
         }
+    }
+
+    /// As [`Connection::each`]; the first error speaks for all.
+    pub(super) async fn all(&self, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        Ok(self.each(commands).await?.into_iter().collect::<RedisResult<_>>()?)
     }
 }
 

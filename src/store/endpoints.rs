@@ -178,8 +178,7 @@ impl Store {
     }
 
     async fn swap_document(&self, id: &EndpointId, old: &str, new: &str) -> Result<bool, StoreError> {
-        let answer = scripts::SWAP.on(&[keys::endpoint(id)]).arg(old).arg(new).run(&self.connection()).await?;
-        Ok(answer == redis::Value::Int(1))
+        scripts::SWAP.on(&[keys::endpoint(id)]).arg(old).arg(new).run(&self.connection()).await
     }
 
     async fn note_dropping(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
@@ -220,7 +219,7 @@ impl Store {
         self.date_undelivered(id).await?;
         for shard in Shard::all() {
             while let Some(call) = self.drop_call(shard, id).await? {
-                if call.run(&self.connection()).await? != redis::Value::Int(1) {
+                if call.run::<u8>(&self.connection()).await? != 1 {
                     return Ok(());
                 }
             }

@@ -22,7 +22,7 @@ impl Store {
     /// for an hour, so that it holds up nobody else.
     pub async fn load_many(&self, ids: &[TrackerId]) -> Result<Vec<Option<Tracker>>, StoreError> {
         let calls: Vec<Call> = ids.iter().map(load_call).collect();
-        let answers = scripts::run_all(&self.connection(), &calls).await?;
+        let answers: Vec<Value> = scripts::run_all(&self.connection(), &calls).await?;
         let mut trackers = Vec::with_capacity(ids.len());
         for (id, answer) in ids.iter().zip(answers) {
             match read(id, answer.clone()) {

@@ -64,8 +64,7 @@ impl Store {
             ];
             names.extend(to.iter().flat_map(|id| [keys::pending(shard, id, &subject), keys::deliver(shard, id)]));
             let plan = serde_json::to_string(&plan).map_err(|error| StoreError::Refused(error.to_string()))?;
-            let answer = scripts::APPEND.on(&names).arg(plan).arg(data).run(&self.connection()).await?;
-            let words: Vec<String> = redis::from_redis_value(answer).map_err(redis::RedisError::from)?;
+            let words: Vec<String> = scripts::APPEND.on(&names).arg(plan).arg(data).run(&self.connection()).await?;
             if let [done, id] = &words[..]
                 && done == "done"
             {
@@ -177,9 +176,7 @@ impl Store {
                 ids.push(format!("evt_{}_{}_{}", shard.number(), routes.shop_number, entry.id.replace('-', "_")));
             }
             let call = scripts::TRIM.on(&names).arg(shop.as_str()).arg(routes.version).arg(endpoints.len()).arg(ids);
-            let gone: i64 =
-                redis::from_redis_value(call.run(&self.connection()).await?).map_err(redis::RedisError::from)?;
-            let gone = usize::try_from(gone).unwrap_or(0);
+            let gone = usize::try_from(call.run::<i64>(&self.connection()).await?).unwrap_or(0);
             trimmed += gone;
             if gone < TRIM_BATCH {
                 return Ok(trimmed);

@@ -156,7 +156,6 @@ impl Store {
 
     /// Removes a member of a sorted set only if its score is still this one.
     pub(super) async fn remove_unchanged(&self, key: &str, member: &str, score: i64) -> Result<bool, StoreError> {
-        let call = scripts::UNCHANGED.on(&[key]).arg(member).arg(score);
-        Ok(call.run(&self.connection()).await? == redis::Value::Int(1))
+        scripts::UNCHANGED.on(&[key]).arg(member).arg(score).run(&self.connection()).await
     }
 }

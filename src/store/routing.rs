@@ -125,7 +125,7 @@ impl Store {
             }
         }
         let calls: Vec<Call> = shards.iter().map(|shard| raise_call(*shard, shop, routes.version, &told)).collect();
-        scripts::run_all(&self.connection(), &calls).await?;
+        let _: Vec<u8> = scripts::run_all(&self.connection(), &calls).await?;
         Ok(())
     }
 

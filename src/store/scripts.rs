@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use redis::{Cmd, RedisError, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 use sha1::{Digest, Sha1};
 
 use super::connection::Connection;
@@ -15,6 +15,7 @@ use super::error::StoreError;
 use crate::telemetry::metrics;
 
 const GUARD: &str = include_str!("scripts/parts/guard.lua");
+const READY: &str = include_str!("scripts/parts/ready.lua");
 const TELL: &str = include_str!("scripts/parts/tell.lua");
 
 /// Refused whole when memory is out.
@@ -26,7 +27,7 @@ const READS: &str = "#!lua flags=no-writes\n";
 macro_rules! scripts {
     ($($name:ident = $flags:ident $file:literal;)+) => {
         $(pub(super) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new($flags, &[GUARD, TELL, include_str!(concat!("scripts/", $file))]));)+
+            LazyLock::new(|| Script::new($flags, &[GUARD, READY, TELL, include_str!($file)]));)+
 
         /// Every script of this file.
         #[cfg(test)]
@@ -34,16 +35,25 @@ macro_rules! scripts {
     };
 }
 scripts! {
-    COMMIT = WRITES "commit.lua";
-    DELETE = FREES "delete.lua";
-    APPEND = WRITES "append.lua";
-    LOAD = READS "load.lua";
-    LIST = WRITES "list.lua";
-    RAISE = FREES "raise.lua";
-    DROP = FREES "drop.lua";
-    UNCHANGED = FREES "unchanged.lua";
-    SWAP = WRITES "swap.lua";
-    TRIM = FREES "trim.lua";
+    COMMIT = WRITES "scripts/commit.lua";
+    DELETE = FREES "scripts/delete.lua";
+    APPEND = WRITES "scripts/append.lua";
+    LOAD = READS "scripts/load.lua";
+    LIST = WRITES "scripts/list.lua";
+    RAISE = FREES "scripts/raise.lua";
+    DROP = FREES "scripts/drop.lua";
+    UNCHANGED = FREES "scripts/unchanged.lua";
+    SWAP = WRITES "scripts/swap.lua";
+    TRIM = FREES "scripts/trim.lua";
+    // Taking work away must go on when memory is out: that is what frees it.
+    CLAIM = FREES "delivery/scripts/claim.lua";
+    SETTLE = FREES "delivery/scripts/settle.lua";
+    PAUSE = FREES "delivery/scripts/pause.lua";
+    REPLAY = FREES "delivery/scripts/replay.lua";
+    REVIVE = FREES "delivery/scripts/revive.lua";
+    BACKLOG = FREES "delivery/scripts/backlog.lua";
+    EXPIRE = FREES "delivery/scripts/expire.lua";
+    FORGET = FREES "delivery/scripts/forget.lua";
 }
 
 /// One script.
@@ -63,7 +73,7 @@ impl Script {
     pub(super) fn on<K: ToRedisArgs>(&'static self, keys: &[K]) -> Call {
         let mut call = Call { script: self, keys: Vec::new(), arguments: Vec::new() };
         for key in keys {
-            call.keys.extend(key.to_redis_args());
+            key.write_redis_args(&mut call.keys);
         }
         call
     }
@@ -91,9 +101,18 @@ impl Call {
     }
 
     /// Runs it, and again while its outcome is unknown or the server asks to wait.
-    pub(super) async fn run(&self, connection: &Connection) -> Result<Value, StoreError> {
-        let mut answers = run_all(connection, std::slice::from_ref(self)).await?;
-        answers.pop().ok_or_else(|| StoreError::Refused("a script gave no answer".to_owned()))
+    pub(super) async fn run<T: FromRedisValue>(&self, connection: &Connection) -> Result<T, StoreError> {
+        Ok(self.run_noting_repeats(connection).await?.0)
+    }
+
+    /// As [`Call::run`]; tells, too, whether it had to be sent again because nobody knew what became of the first.
+    pub(super) async fn run_noting_repeats<T: FromRedisValue>(
+        &self,
+        connection: &Connection,
+    ) -> Result<(T, bool), StoreError> {
+        let (mut answers, repeated) = surely(|| try_each(connection, std::slice::from_ref(self))).await?;
+        let answer = answers.pop().ok_or_else(|| StoreError::Refused("a script gave no answer".to_owned()))?;
+        Ok((redis::from_redis_value(answer).map_err(RedisError::from)?, repeated))
     }
 }
 
@@ -101,31 +120,55 @@ impl Call {
 const WAITS: [Duration; 4] =
     [Duration::from_millis(30), Duration::from_millis(150), Duration::from_millis(500), Duration::from_millis(1500)];
 
-/// Runs scripts whose keys may lie in different slots; answers come in order.
-pub(super) async fn run_all(connection: &Connection, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
-    let commands = |known| calls.iter().map(|call| call.command(known)).collect::<Vec<Cmd>>();
-    match patiently(connection, &commands(true)).await {
-        Err(StoreError::Redis(error)) if is_unknown_script(&error) => patiently(connection, &commands(false)).await,
-        answered => answered,
-    }
-    .map_err(understood)
+/// Runs scripts whose keys may lie in different slots, and all of them again while the outcome of any is unknown or a
+/// server asks to wait; answers come in order.
+pub(super) async fn run_all<T: FromRedisValue>(connection: &Connection, calls: &[Call]) -> Result<Vec<T>, StoreError> {
+    let (answers, _) = surely(|| try_each(connection, calls)).await?;
+    answers.into_iter().map(|answer| Ok(redis::from_redis_value(answer).map_err(RedisError::from)?)).collect()
 }
 
 /// Sends commands that may be repeated, and repeats them while their outcome is unknown or the server asks to wait.
 pub(super) async fn patiently(connection: &Connection, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+    Ok(surely(|| connection.each(commands)).await?.0)
+}
+
+/// Runs scripts once, each with its own outcome; those that a server does not know yet are sent again with their text.
+pub(super) async fn try_each(connection: &Connection, calls: &[Call]) -> Result<Vec<RedisResult<Value>>, StoreError> {
+    let commands: Vec<Cmd> = calls.iter().map(|call| call.command(true)).collect();
+    let mut answers = connection.each(&commands).await?;
+    let unknown: Vec<usize> =
+        (0..answers.len()).filter(|n| answers[*n].as_ref().is_err_and(is_unknown_script)).collect();
+    if !unknown.is_empty() {
+        let commands: Vec<Cmd> = unknown.iter().map(|n| calls[*n].command(false)).collect();
+        for (n, answer) in unknown.into_iter().zip(connection.each(&commands).await?) {
+            answers[n] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// Tries until every answer came, or one that waiting does not mend; also whether it was tried more than once.
+async fn surely<F>(attempt: impl Fn() -> F) -> Result<(Vec<Value>, bool), StoreError>
+where
+    F: Future<Output = Result<Vec<RedisResult<Value>>, StoreError>>,
+{
     let mut waits = WAITS.iter();
+    let mut repeated = false;
     loop {
         let sent = tokio::time::Instant::now();
-        let answered = connection.all(commands).await;
-        let error = answered.as_ref().err().map(StoreError::kind);
-        metrics::redis(commands.len(), sent.elapsed(), error);
-        match answered {
+        let answers = attempt().await;
+        let commands = answers.as_ref().map_or(1, Vec::len);
+        let answers: Result<Vec<Value>, StoreError> =
+            answers.and_then(|answers| answers.into_iter().map(|answer| Ok(answer?)).collect());
+        metrics::redis(commands, sent.elapsed(), answers.as_ref().err().map(StoreError::kind));
+        match answers {
             Err(StoreError::Redis(error)) if may_be_repeated(&error) => match waits.next() {
                 Some(wait) => tokio::time::sleep(*wait).await,
                 None => return Err(error.into()),
             },
-            answered => return answered,
+            answered => return answered.map(|answers| (answers, repeated)).map_err(understood),
         }
+        repeated = true;
     }
 }
 

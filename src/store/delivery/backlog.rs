@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 
-use super::calls::{BACKLOG, Call, all_of_them, each, run_surely};
+use super::answers::all_of_them;
 use super::millis;
 use crate::model::time::from_millis;
 use crate::model::{ChangeId, EndpointId, Shard};
-use crate::store::{Store, StoreError, keys};
+use crate::store::{Store, StoreError, keys, scripts};
 
 /// Most dead deliveries listed at once.
 const MOST_LISTED: usize = 500;
@@ -102,16 +102,16 @@ impl Store {
         let mut backlog = Backlog::default();
         let mut open: Vec<(Shard, String)> = Shard::all().map(|shard| (shard, "0".to_owned())).collect();
         while !open.is_empty() {
-            let calls: Vec<Call> = open
+            let calls: Vec<scripts::Call> = open
                 .iter()
                 .map(|(shard, cursor)| {
-                    Call::new(&BACKLOG)
-                        .key(keys::deliver(*shard, endpoint))
+                    scripts::BACKLOG
+                        .on(&[keys::deliver(*shard, endpoint)])
                         .arg(cursor.as_str())
                         .arg(keys::pending(*shard, endpoint, ""))
                 })
                 .collect();
-            let pages: Vec<(String, u64, Vec<String>)> = run_surely(&connection, &calls).await?;
+            let pages: Vec<(String, u64, Vec<String>)> = scripts::run_all(&connection, &calls).await?;
             let mut next = Vec::new();
             for ((shard, _), (cursor, count, heads)) in open.into_iter().zip(pages) {
                 backlog.count += count;
@@ -178,7 +178,7 @@ impl Store {
             command.arg(keys::dead(shard, endpoint)).arg(0).arg(last).arg("REV").arg("WITHSCORES").clone()
         };
         let commands: Vec<_> = Shard::all().map(newest).collect();
-        let listed: Vec<Vec<(String, f64)>> = all_of_them(each(&connection, &commands).await?)?;
+        let listed: Vec<Vec<(String, f64)>> = all_of_them(connection.each(&commands).await?)?;
         let mut found: Vec<(Shard, String, Timestamp)> = Vec::new();
         for (shard, changes) in Shard::all().zip(listed) {
             #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are whole and small")]
@@ -193,7 +193,7 @@ impl Store {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let abouts: Vec<Option<String>> = all_of_them(each(&connection, &commands).await?)?;
+        let abouts: Vec<Option<String>> = all_of_them(connection.each(&commands).await?)?;
         Ok(found
             .into_iter()
             .zip(abouts)

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::calls::{CLAIM, Call, each, run_all, those_that_came};
+use super::answers::those_that_came;
 use super::{Claim, millis};
 use crate::model::time::after;
 use crate::model::{EndpointId, Shard};
-use crate::store::{Store, StoreError, keys};
+use crate::store::{Store, StoreError, keys, scripts};
 
 /// Endpoints looked at in one shard in one round.
 const WINDOW: u64 = 100;
@@ -82,7 +82,7 @@ impl Store {
             command
         };
         let commands: Vec<_> = shards.iter().map(|shard| window(*shard, 0, WINDOW + 1)).collect();
-        let firsts: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
+        let firsts: Vec<Option<Vec<String>>> = those_that_came(connection.each(&commands).await?)?;
         let mut candidates = Candidates::new();
         let mut crowded = Vec::new();
         for (shard, names) in shards.into_iter().zip(firsts) {
@@ -115,7 +115,7 @@ impl Store {
             command
         };
         let counts: Vec<_> = shards.iter().map(count).collect();
-        let counts: Vec<Option<u64>> = those_that_came(each(&connection, &counts).await?)?;
+        let counts: Vec<Option<u64>> = those_that_came(connection.each(&counts).await?)?;
         let mut commands = Vec::new();
         let mut asked = Vec::new();
         for (shard, count) in shards.iter().zip(counts) {
@@ -132,7 +132,7 @@ impl Store {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
+        let names: Vec<Option<Vec<String>>> = those_that_came(connection.each(&commands).await?)?;
         Ok(asked.into_iter().zip(names).map(|(shard, names)| (shard, names.unwrap_or_default())).collect())
     }
 
@@ -143,14 +143,12 @@ impl Store {
         lease_end: Timestamp,
     ) -> Result<Vec<Claim>, StoreError> {
         let token = random_token()?;
-        let calls: Vec<Call> = shares
+        let calls: Vec<scripts::Call> = shares
             .iter()
             .enumerate()
             .map(|(n, (endpoint, shard, count))| {
-                Call::new(&CLAIM)
-                    .key(keys::deliver(*shard, endpoint))
-                    .key(keys::ready(*shard))
-                    .key(keys::pauses(*shard))
+                scripts::CLAIM
+                    .on(&[keys::deliver(*shard, endpoint), keys::ready(*shard), keys::pauses(*shard)])
                     .arg(endpoint.to_string())
                     .arg(now.as_millisecond())
                     .arg(lease_end.as_millisecond())
@@ -160,7 +158,7 @@ impl Store {
                     .arg(keys::attempt(*shard, endpoint, ""))
             })
             .collect();
-        let answers = run_all(&self.connection(), &calls).await?;
+        let answers = scripts::try_each(&self.connection(), &calls).await?;
         let answers: Vec<Option<Vec<[String; 5]>>> = those_that_came(answers)?;
         let mut claims = Vec::new();
         for ((endpoint, ..), found) in shares.iter().zip(answers) {

@@ -5,17 +5,16 @@
 //! lease and hands out a token; only the holder of that token settles it. Whatever a lost answer leaves unknown,
 //! the call may be repeated: the token is gone after the first time.
 
+mod answers;
 mod backlog;
-mod calls;
 mod claim;
 mod upkeep;
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, keys};
+use super::{Store, StoreError, keys, scripts};
 use crate::model::time::from_millis;
 use crate::model::{ChangeId, EndpointId, Shard, TrackerId};
-use calls::{Call, SETTLE};
 
 pub(super) use backlog::dead_delivery;
 pub use backlog::{Backlog, DeadDelivery, Sent};
@@ -95,18 +94,20 @@ impl Store {
             Verdict::Released { until } => ("release", *until, ""),
         };
         let (shard, endpoint, subject) = (claim.change.shard, &claim.endpoint, claim.subject.as_str());
-        let (settled, repeated): (u8, bool) = Call::new(&SETTLE)
-            .key(keys::attempt(shard, endpoint, subject))
-            .key(keys::pending(shard, endpoint, subject))
-            .key(keys::deliver(shard, endpoint))
-            .key(keys::ready(shard))
-            .key(keys::pauses(shard))
-            .key(keys::sent(shard, subject))
-            .key(keys::dead(shard, endpoint))
-            .key(keys::dead_about(shard, endpoint))
-            .key(keys::buried(shard))
-            .key(keys::replayed(shard, endpoint))
-            .key(sign_of_life(shard, endpoint, subject))
+        let (settled, repeated): (u8, bool) = scripts::SETTLE
+            .on(&[
+                keys::attempt(shard, endpoint, subject),
+                keys::pending(shard, endpoint, subject),
+                keys::deliver(shard, endpoint),
+                keys::ready(shard),
+                keys::pauses(shard),
+                keys::sent(shard, subject),
+                keys::dead(shard, endpoint),
+                keys::dead_about(shard, endpoint),
+                keys::buried(shard),
+                keys::replayed(shard, endpoint),
+                sign_of_life(shard, endpoint, subject),
+            ])
             .arg(verb)
             .arg(endpoint.to_string())
             .arg(subject)
@@ -116,7 +117,7 @@ impl Store {
             .arg(next.as_millisecond())
             .arg(text)
             .arg(SENT_KEPT)
-            .run(&self.connection())
+            .run_noting_repeats(&self.connection())
             .await?;
         if settled == 2 {
             self.wakeups().deliveries.notify_one();

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::calls::{
-    Call, EXPIRE, FORGET, PAUSE, REPLAY, REVIVE, all_of_them, each, run_all, run_surely, those_that_came,
-};
+use super::answers::{all_of_them, those_that_came};
 use crate::model::{Change, ChangeId, EndpointId, EndpointState, Shard};
-use crate::store::{Store, StoreError, keys};
+use crate::store::{Store, StoreError, keys, scripts};
 
 /// Subjects or deliveries that one call of a script moves.
 const PIECE: usize = 100;
@@ -33,18 +31,16 @@ impl Store {
     }
 
     async fn set_pause(&self, endpoint: &EndpointId, until: i64) -> Result<(), StoreError> {
-        let calls: Vec<Call> = Shard::all()
+        let calls: Vec<scripts::Call> = Shard::all()
             .map(|shard| {
-                Call::new(&PAUSE)
-                    .key(keys::deliver(shard, endpoint))
-                    .key(keys::ready(shard))
-                    .key(keys::pauses(shard))
+                scripts::PAUSE
+                    .on(&[keys::deliver(shard, endpoint), keys::ready(shard), keys::pauses(shard)])
                     .arg(endpoint.to_string())
                     .arg(until)
                     .arg(HELD_BY_STATE)
             })
             .collect();
-        let _: Vec<u8> = run_surely(&self.connection(), &calls).await?;
+        let _: Vec<u8> = scripts::run_all(&self.connection(), &calls).await?;
         self.wakeups().deliveries.notify_one();
         Ok(())
     }
@@ -64,19 +60,21 @@ impl Store {
     /// Their age counts from `now`. The caller has seen to it that endpoint and changes are of one shop.
     pub async fn requeue(&self, endpoint: &EndpointId, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
         for piece in changes.chunks(REPLAYED_AT_ONCE) {
-            let calls: Vec<Call> = piece
+            let calls: Vec<scripts::Call> = piece
                 .iter()
                 .map(|change| {
                     let shard = change.id.shard;
-                    Call::new(&REPLAY)
-                        .key(keys::pending(shard, endpoint, &change.subject))
-                        .key(keys::deliver(shard, endpoint))
-                        .key(keys::ready(shard))
-                        .key(keys::pauses(shard))
-                        .key(keys::dead(shard, endpoint))
-                        .key(keys::dead_about(shard, endpoint))
-                        .key(keys::buried(shard))
-                        .key(keys::replayed(shard, endpoint))
+                    scripts::REPLAY
+                        .on(&[
+                            keys::pending(shard, endpoint, &change.subject),
+                            keys::deliver(shard, endpoint),
+                            keys::ready(shard),
+                            keys::pauses(shard),
+                            keys::dead(shard, endpoint),
+                            keys::dead_about(shard, endpoint),
+                            keys::buried(shard),
+                            keys::replayed(shard, endpoint),
+                        ])
                         .arg(endpoint.to_string())
                         .arg(&change.subject)
                         .arg(now.as_millisecond())
@@ -84,7 +82,7 @@ impl Store {
                         .arg(change.sequence)
                 })
                 .collect();
-            let _: Vec<u8> = run_surely(&self.connection(), &calls).await?;
+            let _: Vec<u8> = scripts::run_all(&self.connection(), &calls).await?;
         }
         self.wakeups().deliveries.notify_one();
         Ok(())
@@ -95,8 +93,8 @@ impl Store {
         let mut revived = 0;
         let mut shards: Vec<Shard> = Shard::all().collect();
         while !shards.is_empty() {
-            let calls: Vec<Call> = shards.iter().map(|shard| revive_call(*shard, endpoint, now)).collect();
-            let counts: Vec<usize> = run_surely(&self.connection(), &calls).await?;
+            let calls: Vec<scripts::Call> = shards.iter().map(|shard| revive_call(*shard, endpoint, now)).collect();
+            let counts: Vec<usize> = scripts::run_all(&self.connection(), &calls).await?;
             revived += counts.iter().sum::<usize>() as u64;
             let more = shards.into_iter().zip(counts).filter(|(_, count)| *count == PIECE);
             shards = more.map(|(shard, _)| shard).collect();
@@ -112,8 +110,9 @@ impl Store {
         let mut died = 0;
         let mut shards: Vec<Shard> = Shard::all().collect();
         for _ in 0..SWEEP_STEPS {
-            let calls: Vec<Call> = shards.iter().map(|shard| self.expire_call(*shard, now)).collect();
-            let answers: Vec<Option<(u8, u64)>> = those_that_came(run_all(&self.connection(), &calls).await?)?;
+            let calls: Vec<scripts::Call> = shards.iter().map(|shard| self.expire_call(*shard, now)).collect();
+            let answers: Vec<Option<(u8, u64)>> =
+                those_that_came(scripts::try_each(&self.connection(), &calls).await?)?;
             died += answers.iter().flatten().map(|(_, died)| died).sum::<u64>();
             let unfinished = shards.into_iter().zip(answers).filter(|(_, answer)| matches!(answer, Some((0, _))));
             shards = unfinished.map(|(shard, _)| shard).collect();
@@ -125,14 +124,11 @@ impl Store {
         Ok(died)
     }
 
-    fn expire_call(&self, shard: Shard, now: Timestamp) -> Call {
+    fn expire_call(&self, shard: Shard, now: Timestamp) -> scripts::Call {
         let sweep = keys::sweep(shard);
         let prefix = sweep.strip_suffix("sweep").unwrap_or(&sweep).to_owned();
-        Call::new(&EXPIRE)
-            .key(keys::ready(shard))
-            .key(keys::pauses(shard))
-            .key(keys::buried(shard))
-            .key(sweep)
+        scripts::EXPIRE
+            .on(&[keys::ready(shard), keys::pauses(shard), keys::buried(shard), sweep])
             .arg(now.as_millisecond())
             .arg(earlier(now, self.options().delivery_max_age))
             .arg(prefix)
@@ -148,15 +144,13 @@ impl Store {
             command.arg(keys::buried(shard)).arg("-inf").arg(exclusive).arg("LIMIT").arg(0).arg(PIECE).clone()
         };
         let commands: Vec<_> = Shard::all().map(old).collect();
-        let found: Vec<Option<Vec<String>>> = those_that_came(each(&connection, &commands).await?)?;
+        let found: Vec<Option<Vec<String>>> = those_that_came(connection.each(&commands).await?)?;
         let mut calls = Vec::new();
         for (shard, names) in Shard::all().zip(found) {
             for endpoint in names.unwrap_or_default().iter().filter_map(|name| name.parse::<EndpointId>().ok()) {
                 calls.push(
-                    Call::new(&FORGET)
-                        .key(keys::dead(shard, &endpoint))
-                        .key(keys::dead_about(shard, &endpoint))
-                        .key(keys::buried(shard))
+                    scripts::FORGET
+                        .on(&[keys::dead(shard, &endpoint), keys::dead_about(shard, &endpoint), keys::buried(shard)])
                         .arg(endpoint.to_string())
                         .arg(before)
                         .arg(PIECE),
@@ -164,7 +158,7 @@ impl Store {
             }
         }
         if !calls.is_empty() {
-            let _: Vec<Option<u64>> = those_that_came(run_all(&connection, &calls).await?)?;
+            let _: Vec<Option<u64>> = those_that_came(scripts::try_each(&connection, &calls).await?)?;
         }
         Ok(())
     }
@@ -183,20 +177,22 @@ impl Store {
             commands.push(redis::cmd("UNLINK").arg(&keys).clone());
             commands.push(redis::cmd("ZREM").arg(keys::buried(shard)).arg(&name).clone());
         }
-        let _: Vec<i64> = all_of_them(each(&self.connection(), &commands).await?)?;
+        let _: Vec<i64> = all_of_them(self.connection().each(&commands).await?)?;
         Ok(())
     }
 }
 
-fn revive_call(shard: Shard, endpoint: &EndpointId, now: Timestamp) -> Call {
-    Call::new(&REVIVE)
-        .key(keys::dead(shard, endpoint))
-        .key(keys::dead_about(shard, endpoint))
-        .key(keys::buried(shard))
-        .key(keys::deliver(shard, endpoint))
-        .key(keys::ready(shard))
-        .key(keys::pauses(shard))
-        .key(keys::replayed(shard, endpoint))
+fn revive_call(shard: Shard, endpoint: &EndpointId, now: Timestamp) -> scripts::Call {
+    scripts::REVIVE
+        .on(&[
+            keys::dead(shard, endpoint),
+            keys::dead_about(shard, endpoint),
+            keys::buried(shard),
+            keys::deliver(shard, endpoint),
+            keys::ready(shard),
+            keys::pauses(shard),
+            keys::replayed(shard, endpoint),
+        ])
         .arg(endpoint.to_string())
         .arg(now.as_millisecond())
         .arg(PIECE)

@@ -38,7 +38,6 @@ end
 if stale(ROUTES, plan.shop, plan.version) then return {'stale'} end
 
 -- Everything is checked: from here on nothing may fail.
-local now = now_ms()
 redis.call('HSET', TRACKER, 'commit', plan.token, unpack(ARGV, TEXTS + #plan.changes + 1))
 if #plan.absent > 0 then redis.call('HDEL', TRACKER, unpack(plan.absent)) end
 for index, key in ipairs({EVENTS, ABOUT}) do
@@ -65,17 +64,4 @@ if #plan.timers_off > 0 then redis.call('ZREM', TIMERS, unpack(plan.timers_off))
 if #plan.timers_on > 0 then redis.call('ZADD', TIMERS, unpack(plan.timers_on)) end
 if #plan.found > 0 then redis.call('ZREM', LOOSE, unpack(plan.found)) end
 
-local answer = {'done'}
-for index, change in ipairs(plan.changes) do
-  answer[index + 1] = append(CHANGES, LOG, plan.prefix, plan.id, change, ARGV[TEXTS + index])
-end
-for index, route in ipairs(plan.routed) do
-  local list = {}
-  for _, which in ipairs(route.changes) do
-    list[#list + 1] = plan.changes[which].seq
-    list[#list + 1] = answer[which + 1]
-  end
-  local key = ROUTED + (index - 1) * 2
-  queue(KEYS[key], KEYS[key + 1], READY, PAUSES, route.endpoint, plan.id, list, now)
-end
-return answer
+return tell(plan, CHANGES, LOG, READY, PAUSES, TEXTS + 1, ROUTED)

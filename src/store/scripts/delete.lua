@@ -15,7 +15,6 @@ if not revision then return {'gone'} end
 if revision ~= plan.expected then return {'lost'} end
 if stale(ROUTES, plan.shop, plan.version) then return {'stale'} end
 
-local now = now_ms()
 -- What the log says of it is erased; deliveries that still wait find nothing and end as erased.
 for _, id in ipairs(redis.call('ZRANGE', LOG, 0, -1)) do
   local ms, n = string.match(id, '_(%d+)_(%d+)$')
@@ -29,20 +28,7 @@ for index = CONDITIONS, CONDITIONS + 3 do
   redis.call('ZREM', KEYS[index], plan.id)
 end
 for _, loose in ipairs(plan.lost) do
-  redis.call('ZADD', LOOSE, whole(now), loose)
+  redis.call('ZADD', LOOSE, whole(now_ms()), loose)
 end
 
-local answer = {'done'}
-for index, change in ipairs(plan.changes) do
-  answer[index + 1] = append(CHANGES, LOG, plan.prefix, plan.id, change, ARGV[1 + index])
-end
-for index, route in ipairs(plan.routed) do
-  local list = {}
-  for _, which in ipairs(route.changes) do
-    list[#list + 1] = plan.changes[which].seq
-    list[#list + 1] = answer[which + 1]
-  end
-  local key = ROUTED + (index - 1) * 2
-  queue(KEYS[key], KEYS[key + 1], READY, PAUSES, route.endpoint, plan.id, list, now)
-end
-return answer
+return tell(plan, CHANGES, LOG, READY, PAUSES, 2, ROUTED)

@@ -7,7 +7,7 @@ local endpoint, now, lease_end, count, token = ARGV[1], tonumber(ARGV[2]), ARGV[
 
 local pause = tonumber(redis.call('HGET', pauses, endpoint) or '0')
 if pause > now then
-  set_ready(deliver, ready, pauses, endpoint)
+  refresh_ready(ready, pauses, deliver, endpoint)
   return {}
 end
 if pause > 0 then
@@ -36,5 +36,5 @@ for n, subject in ipairs(subjects) do
     claims[#claims + 1] = { subject, head, mine, held[2] or '0', held[3] or '' }
   end
 end
-set_ready(deliver, ready, pauses, endpoint)
+refresh_ready(ready, pauses, deliver, endpoint)
 return claims

@@ -84,8 +84,8 @@ for n = 1, #page[2], 2 do
   died = died + sweep_subject(endpoint, page[2][n], tonumber(page[2][n + 1]), keys)
 end
 if died > 0 then
-  set_buried(keys.dead, buried, endpoint)
-  set_ready(keys.deliver, ready, pauses, endpoint)
+  refresh_buried(buried, keys.dead, endpoint)
+  refresh_ready(ready, pauses, keys.deliver, endpoint)
 end
 -- With the cursor back at the start, this endpoint is done: the name alone says to go on behind it.
 if page[1] == '0' then

@@ -8,5 +8,5 @@ end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('UNLINK', KEYS[2])
 end
-set_buried(KEYS[1], KEYS[3], ARGV[1])
+refresh_buried(KEYS[3], KEYS[1], ARGV[1])
 return #changes

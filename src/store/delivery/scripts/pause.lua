@@ -10,5 +10,5 @@ if ARGV[2] == '0' then
 elseif tonumber(ARGV[2]) > known then
   redis.call('HSET', pauses, endpoint, ARGV[2])
 end
-set_ready(deliver, ready, pauses, endpoint)
+refresh_ready(ready, pauses, deliver, endpoint)
 return 1

@@ -10,6 +10,6 @@ for n = 4, #ARGV, 2 do
   redis.call('HDEL', KEYS[6], change)
 end
 redis.call('ZADD', KEYS[2], 'NX', now, subject)
-set_buried(KEYS[5], KEYS[7], endpoint)
-set_ready(KEYS[2], KEYS[3], KEYS[4], endpoint)
+refresh_buried(KEYS[7], KEYS[5], endpoint)
+refresh_ready(KEYS[3], KEYS[4], KEYS[2], endpoint)
 return 1

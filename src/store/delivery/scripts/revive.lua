@@ -14,6 +14,6 @@ for _, change in ipairs(changes) do
   redis.call('ZREM', KEYS[1], change)
   redis.call('HDEL', KEYS[2], change)
 end
-set_buried(KEYS[1], KEYS[3], endpoint)
-set_ready(KEYS[4], KEYS[5], KEYS[6], endpoint)
+refresh_buried(KEYS[3], KEYS[1], endpoint)
+refresh_ready(KEYS[5], KEYS[6], KEYS[4], endpoint)
 return #changes

@@ -14,7 +14,7 @@ end
 if verb == 'release' then
   redis.call('HDEL', attempt, 'token')
   redis.call('ZADD', deliver, 'XX', next_at, subject)
-  set_ready(deliver, ready, pauses, endpoint)
+  refresh_ready(ready, pauses, deliver, endpoint)
   return 1
 end
 
@@ -23,7 +23,7 @@ if verb == 'failed' then
   redis.call('HSET', attempt, 'attempts', attempts, 'first_at', held[4] or at, 'last_at', at, 'error', text)
   redis.call('HDEL', attempt, 'token')
   redis.call('ZADD', deliver, 'XX', next_at, subject)
-  set_ready(deliver, ready, pauses, endpoint)
+  refresh_ready(ready, pauses, deliver, endpoint)
   return 1
 end
 
@@ -39,7 +39,7 @@ if verb == 'dead' then
   }
   redis.call('ZADD', KEYS[7], at, change)
   redis.call('HSET', KEYS[8], change, cjson.encode(about))
-  set_buried(KEYS[7], KEYS[9], endpoint)
+  refresh_buried(KEYS[9], KEYS[7], endpoint)
 end
 -- An erased tracker must leave nothing behind: its `sent` list is not made anew.
 if verb == 'delivered' and redis.call('EXISTS', KEYS[11]) == 1 then
@@ -55,5 +55,5 @@ if more == 1 then
 else
   redis.call('ZREM', deliver, subject)
 end
-set_ready(deliver, ready, pauses, endpoint)
+refresh_ready(ready, pauses, deliver, endpoint)
 return 1 + more

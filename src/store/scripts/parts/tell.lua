@@ -11,20 +11,30 @@ local function append(changes, log, prefix, subject, change, data, once)
   return id
 end
 
--- An endpoint is ready when its earliest delivery is due and its pause is over.
-local function refresh_ready(ready, pauses, deliver, endpoint)
-  local first = redis.call('ZRANGE', deliver, 0, 0, 'WITHSCORES')
-  if not first[2] then
-    redis.call('ZREM', ready, endpoint)
-    return
-  end
-  local pause = tonumber(redis.call('HGET', pauses, endpoint) or 0)
-  redis.call('ZADD', ready, whole(math.max(tonumber(first[2]), pause)), endpoint)
-end
-
 -- Queues changes for one endpoint. list: {sequence, id, sequence, id, ...}.
 local function queue(pending, deliver, ready, pauses, endpoint, subject, list, now)
   redis.call('ZADD', pending, 'NX', unpack(list))
   redis.call('ZADD', deliver, 'NX', whole(now), subject)
   refresh_ready(ready, pauses, deliver, endpoint)
+end
+
+-- Appends the changes of a plan and queues each for the endpoints that the plan names. Answers 'done' and their ids.
+-- ARGV[data_at] and on: the data of each change; KEYS[queues_at] and on: pending
+-- and deliver of each endpoint.
+local function tell(plan, changes, log, ready, pauses, data_at, queues_at)
+  local now = now_ms()
+  local answer = {'done'}
+  for index, change in ipairs(plan.changes) do
+    answer[index + 1] = append(changes, log, plan.prefix, plan.id, change, ARGV[data_at + index - 1])
+  end
+  for index, route in ipairs(plan.routed) do
+    local list = {}
+    for _, which in ipairs(route.changes) do
+      list[#list + 1] = plan.changes[which].seq
+      list[#list + 1] = answer[which + 1]
+    end
+    local key = queues_at + (index - 1) * 2
+    queue(KEYS[key], KEYS[key + 1], ready, pauses, route.endpoint, plan.id, list, now)
+  end
+  return answer
 end
