@@ -57,17 +57,15 @@ impl RawForm {
 
 /// The raw text of a time in the form of this number; without a number, clock and offset as we write them.
 pub(super) fn raw_in_form(form: Option<usize>, time: &EventTime) -> Option<String> {
-    match form {
-        Some(form) => RAW_FORMS.get(form)?.text(time),
-        None => {
-            let offset = time.offset.map(exact_offset).unwrap_or_default();
-            Some(match time.local {
-                Some(Local::DateTime(at)) => format!("{at}{offset}"),
-                Some(Local::Date(date)) => format!("{date}{offset}"),
-                None => offset,
-            })
-        }
+    if let Some(form) = form {
+        return RAW_FORMS.get(form)?.text(time);
     }
+    let offset = time.offset.map(exact_offset).unwrap_or_default();
+    Some(match time.local {
+        Some(Local::DateTime(at)) => format!("{at}{offset}"),
+        Some(Local::Date(date)) => format!("{date}{offset}"),
+        None => offset,
+    })
 }
 
 /// What a time need not say because those before it said it.
@@ -75,7 +73,7 @@ pub(super) fn raw_in_form(form: Option<usize>, time: &EventTime) -> Option<Strin
 pub(super) struct Carry {
     date: Option<Date>,
     offset: Option<Offset>,
-    precision: Option<Option<Precision>>,
+    precision: Option<Precision>,
     source_with_offset: Option<ZoneSource>,
     source_without: Option<ZoneSource>,
     raw: Option<usize>,
@@ -85,7 +83,7 @@ impl Carry {
     fn usual_precision(&self, local: Option<Local>) -> Option<Precision> {
         match local {
             Some(Local::Date(_)) => Some(Precision::Date),
-            Some(Local::DateTime(_)) => self.precision.unwrap_or(Some(Precision::Second)),
+            Some(Local::DateTime(_)) => Some(self.precision.unwrap_or(Precision::Second)),
             None => None,
         }
     }
@@ -102,7 +100,7 @@ impl Carry {
         match time.local {
             Some(Local::DateTime(at)) => {
                 self.date = Some(at.date());
-                self.precision = Some(time.precision);
+                self.precision = time.precision.or(self.precision);
             }
             Some(Local::Date(date)) => self.date = Some(date),
             None => {}

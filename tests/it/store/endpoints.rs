@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use wismo::model::{ChangeKind, Endpoint, EndpointState, Shard};
-use wismo::store::{StoreOptions, keys};
+use wismo::store::{StoreError, StoreOptions, keys};
 
 use super::ground::*;
 use super::on_both;
@@ -157,6 +157,10 @@ async fn a_deleted_endpoint_leaves_nothing(ground: Ground) {
     let tracker = registered(&store, &a, "N1").await;
     assert!(store.delete_endpoint(&a, &hook.id).await.unwrap());
     assert!(!store.delete_endpoint(&a, &hook.id).await.unwrap());
+    assert_eq!(store.endpoint(&hook.id).await.unwrap(), None);
+    // Who still holds it and writes it back hears that it is gone.
+    let back = store.put_endpoint(&hook).await.unwrap_err();
+    assert!(matches!(&back, StoreError::Conflict(what) if what.ends_with("was deleted")), "{back:?}");
     assert_eq!(store.endpoint(&hook.id).await.unwrap(), None);
     commit_some_change(&store, &tracker.id).await.unwrap();
     let shard = tracker.id.shard();
