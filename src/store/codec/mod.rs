@@ -2,8 +2,9 @@
 //! events, and a string about whatever is longer.
 //!
 //! Each hash field is 64 bytes or less, so that Redis keeps the whole hash in one packed block. A field that would
-//! be longer lives in the `about` string; some fields (status, `who_must_act`, `last_event`, …) are there for
-//! readers only and are not read back.
+//! be longer lives in the `about` string; some fields (`who_must_act`, `last_event`, …) are there for readers only and
+//! are not read back. A field that would repeat another is left out: `substatus` named as the status is, `outcome` where
+//! the last poll went well, when the first estimate was seen if that was with the first answer.
 
 mod about;
 mod events;
