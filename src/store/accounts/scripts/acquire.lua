@@ -13,8 +13,10 @@ if held[1] and expires > now then
   if held[1] ~= owner then
     return { 0, expires - now }
   end
-  -- The answer to this very call was lost before.
-  redis.call('HSET', key, 'expires', now + lease)
+  -- The answer to this very call was lost before; or it could not give the lease back, and what it called till now
+  -- still counts: it starts anew with an empty window.
+  safe_from = math.max(safe_from, now + math.max(window, tonumber(held[5] or '0')))
+  redis.call('HSET', key, 'expires', now + lease, 'lease', lease, 'window', window, 'safe_from', safe_from)
   return { token, math.max(safe_from - now, 0) }
 end
 
