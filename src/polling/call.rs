@@ -135,11 +135,17 @@ async fn exchange(
 /// writes those that come together in one go.
 async fn told(worker: &Worker, batch: Vec<Tracker>, answer: &Answer, at: Timestamp) {
     worker.carrier_answered();
-    let commits = batch.into_iter().filter_map(|tracker| {
-        let parcel = answer.parcels.iter().find(|parcel| parcel.number == tracker.number)?;
-        Some(commit(worker, tracker, parcel, at))
-    });
-    join_all(commits).await;
+    join_all(each_with_its_own(batch, answer).map(|(tracker, parcel)| commit(worker, tracker, parcel, at))).await;
+}
+
+/// Each parcel with what the answer says of it. They stand in the order in which they were asked: two shops may follow
+/// one number, and what is old for one of them is news for the other.
+fn each_with_its_own(batch: Vec<Tracker>, answer: &Answer) -> impl Iterator<Item = (Tracker, &ParcelAnswer)> {
+    batch.into_iter().enumerate().filter_map(|(place, tracker)| {
+        let own = answer.parcels.get(place).filter(|parcel| parcel.number == tracker.number);
+        let parcel = own.or_else(|| answer.parcels.iter().find(|parcel| parcel.number == tracker.number))?;
+        Some((tracker, parcel))
+    })
 }
 
 async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Timestamp) {
@@ -194,5 +200,50 @@ async fn trouble(
             }
         });
         join_all(notes).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{Facts, Observation, Registration, TrackerId};
+
+    fn of_shop(shop: &str) -> Tracker {
+        let (shop, carrier) = (shop.parse().unwrap(), "fedex".parse().unwrap());
+        let id = TrackerId::derive(b"secret", &shop, &carrier, "N1");
+        let account = "main".parse().unwrap();
+        Tracker::new(id, shop, carrier, "N1".to_owned(), account, Registration::default(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_is_old_for_one_shop_is_news_for_another_that_follows_the_same_number() {
+        let says = |unchanged: bool| ParcelAnswer {
+            number: "N1".to_owned(),
+            outcome: PollOutcome::Ok,
+            message: None,
+            unchanged,
+            observation: (!unchanged).then(|| Observation {
+                observed_at: Timestamp::UNIX_EPOCH,
+                digest: 1,
+                facts: Facts::default(),
+                headline: None,
+                events: Vec::new(),
+            }),
+        };
+        let answer = Answer {
+            call: PollOutcome::Ok,
+            message: None,
+            retry_after: None,
+            split: false,
+            token_refused: false,
+            parcels: vec![says(true), says(false)],
+        };
+        let batch = vec![of_shop("old"), of_shop("new")];
+        let told: Vec<(String, bool)> = each_with_its_own(batch, &answer)
+            .map(|(tracker, parcel)| (tracker.shop.to_string(), parcel.observation.is_some()))
+            .collect();
+        assert_eq!(told, [("old".to_owned(), false), ("new".to_owned(), true)]);
     }
 }
