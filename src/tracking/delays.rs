@@ -80,7 +80,7 @@ pub(super) fn timers(tracker: &Tracker, now: Timestamp, rules: &Rules) -> Vec<(T
     }
     if tracker.substatus.end() == End::GoesOn {
         for kind in DelayKind::ALL {
-            let open = tracker.conditions.iter().any(|condition| condition.kind == kind);
+            let open = is_open(kind, tracker);
             if let (false, Verdict::From(at), Some(timer)) = (open, verdict(kind, tracker, now, rules), timer_of(kind))
             {
                 timers.push((timer, at.max(now)));
@@ -159,8 +159,10 @@ fn late(tracker: &Tracker, now: Timestamp, rules: &Rules) -> Verdict {
     // An estimate that vanished neither opens nor closes anything.
     let Some((expected, passed_at)) = expectation(tracker) else { return Verdict::AsBefore };
     // A promise that was past at registration: the parcel may have been delivered long ago, so the carrier
-    // is asked first, for a day at most.
-    let asked = tracker.first_seen_at.is_some() || tracker.poll.outcome.is_some_and(is_answer);
+    // is asked first, for a day at most. Once it was told, a failed poll takes nothing back.
+    let asked = tracker.first_seen_at.is_some()
+        || tracker.poll.outcome.is_some_and(is_answer)
+        || is_open(DelayKind::Late, tracker);
     let due =
         if passed_at <= tracker.registered_at && !asked { after(tracker.registered_at, rules.unit) } else { passed_at };
     if now < due { Verdict::From(due) } else { Verdict::Holds { since: passed_at, expected: Some(expected) } }
@@ -205,9 +207,19 @@ fn stalled(tracker: &Tracker, now: Timestamp, rules: &Rules) -> Verdict {
         Status::Expired | Status::Cancelled => return Verdict::AsBefore,
         _ => return Verdict::No,
     }
-    let days = if is_domestic(tracker) { rules.stalled_domestic_days } else { rules.stalled_international_days };
+    let (domestic, international) = (rules.stalled_domestic_days, rules.stalled_international_days);
+    let days = match (is_open(DelayKind::Stalled, tracker), is_domestic(tracker)) {
+        // Only news ends a silence: that an answer no longer names a country does not.
+        (true, _) => domestic.min(international),
+        (false, true) => domestic,
+        (false, false) => international,
+    };
     let zone = zones::of_recipient(tracker);
     silence(workdays::add(last_news(tracker), days, zone.as_ref(), rules.unit), now)
+}
+
+fn is_open(kind: DelayKind, tracker: &Tracker) -> bool {
+    tracker.conditions.iter().any(|condition| condition.kind == kind)
 }
 
 fn silence(due: Timestamp, now: Timestamp) -> Verdict {

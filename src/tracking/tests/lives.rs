@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::status::Substatus as S;
-use crate::model::tracker::{DelayKind, Destination, TimerKind};
+use crate::model::tracker::{DelayKind, Destination, PollOutcome, TimerKind};
 
 fn to_country(country: &str) -> Option<Destination> {
     Some(Destination { country: Some(country.to_owned()), ..Destination::default() })
@@ -113,6 +113,30 @@ fn a_promise_that_was_past_at_registration_waits_for_the_carriers_word() {
     let mut unasked = Life::new(promised("2026-11-20"));
     assert_eq!(unasked.timer(TimerKind::Late), Some(at(DAY)), "and not for ever");
     assert_eq!(unasked.clock(DAY), ["tracker.delayed"]);
+}
+
+#[test]
+fn a_poll_that_fails_takes_no_delay_back() {
+    let mut life = Life::new(promised("2026-11-20"));
+    assert_eq!(life.input(Input::NotFound { at: at(MINUTE) }, MINUTE), ["tracker.delayed"], "asked, and not known");
+    let failed = Input::Failed { at: at(HOUR), outcome: PollOutcome::CarrierFault };
+    assert!(life.input(failed, HOUR).is_empty());
+    assert!(life.input(Input::NotFound { at: at(2 * HOUR) }, 2 * HOUR).is_empty());
+    assert_eq!(life.answer(3 * HOUR, &[scan(S::Delivered, -DAY)]), ["tracker.first_seen", "tracker.delay_cleared"]);
+}
+
+#[test]
+fn a_country_that_an_answer_no_longer_names_ends_no_silence() {
+    let mut life = Life::new(Registration::default());
+    let way = [scan(S::Departed, 0)];
+    let home = Facts { origin: place("FR"), destination: place("FR"), ..Facts::default() };
+    life.observe(&Observation { facts: home, ..answer(MINUTE, &way) });
+    assert_eq!(life.clock(3 * DAY), ["tracker.delayed"]);
+    assert!(life.answer(3 * DAY + HOUR, &way).is_empty(), "without news nothing is cleared");
+    let on = [way[0].clone(), scan(S::Arrived, 3 * DAY)];
+    assert_eq!(life.answer(3 * DAY + 2 * HOUR, &on), ["tracker.event_added", "tracker.delay_cleared"]);
+    assert_eq!(life.clock(9 * DAY), [] as [&str; 0], "from then on it counts as international");
+    assert_eq!(life.clock(11 * DAY), ["tracker.delayed"]);
 }
 
 #[test]
