@@ -228,7 +228,11 @@ fn commit_call(
     plan.timers_off.retain(|off| before.is_some() && !plan.timers_on.contains(off));
     let written: Vec<&str> = stored.fields.iter().map(|(name, _)| *name).collect();
     plan.absent = codec::FIELDS.into_iter().filter(|name| before.is_some() && !written.contains(name)).collect();
-    plan.found = lookups::of(after).iter().map(|key| lookups::loose_member(&after.id, key)).collect();
+    let found = lookups::of(after);
+    plan.found = found.iter().map(|key| lookups::loose_member(&after.id, key)).collect();
+    let held = before.map(lookups::of).unwrap_or_default();
+    plan.lost =
+        held.iter().filter(|key| !found.contains(key)).map(|key| lookups::loose_member(&after.id, key)).collect();
 
     // What did not change is not sent: most polls find nothing new.
     let old = before.map(codec::encode);

@@ -134,8 +134,15 @@ impl Store {
         };
         // Its score first: whatever is written from now on changes it, and it stays.
         let score: Option<i64> = self.ask(redis::cmd("ZSCORE").arg(key).arg(keys::tracker(&id))).await?;
-        if let Some(tracker) = self.load(&id).await? {
-            if of(&tracker).iter().any(|known| known == key) {
+        let leads_there = match self.load(&id).await {
+            Ok(Some(tracker)) => Some(of(&tracker).iter().any(|known| known == key)),
+            Ok(None) => None,
+            // It is there, and nobody can tell where it leads: it must not end the sweep of all others.
+            Err(StoreError::Damaged { .. }) => Some(false),
+            Err(error) => return Err(error),
+        };
+        if let Some(leads_there) = leads_there {
+            if leads_there {
                 self.remove_unchanged(&loose, member, noted).await?;
             } else {
                 // The tracker does not lead there any more. It is looked at again, until the tracker is gone.

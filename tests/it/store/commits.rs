@@ -17,6 +17,7 @@ on_both! {
     a_delete_wins_over_commits
     a_deleted_tracker_leaves_nothing_but_its_last_change
     lookups_of_missing_trackers_are_swept
+    a_lookup_that_the_shop_took_back_is_swept_with_its_tracker
     due_and_timers_come_in_order
     a_damaged_tracker_holds_up_nobody
 }
@@ -221,6 +222,47 @@ async fn lookups_of_missing_trackers_are_swept(ground: Ground) {
         let loose: u32 = ground.ask(&["ZCARD", &keys::loose_lookups(shard)]).await;
         assert_eq!(loose, 0);
     }
+}
+
+async fn a_lookup_that_the_shop_took_back_is_swept_with_its_tracker(ground: Ground) {
+    let options = StoreOptions { lookup_grace: Duration::from_millis(50), ..StoreOptions::default() };
+    let (store, a) = (ground.store_with(options).await.unwrap(), shop("a"));
+    store.add_shop(&a).await.unwrap();
+    let tracker = registered(&store, &a, "N1").await;
+    let told = |order: &str, before: &Tracker| {
+        let mut after = before.clone();
+        after.registration.orders = vec![OrderRef { reference: order.to_owned(), placed_at: None }];
+        after.registration.customer_ref = Some(format!("customer-of-{order}"));
+        after
+    };
+    store.commit(&tracker, &told("WRONG", &tracker), &[], &[]).await.unwrap();
+    let wrong = store.load(&tracker.id).await.unwrap().unwrap();
+    store.commit(&wrong, &told("RIGHT", &wrong), &[], &[]).await.unwrap();
+    let right = store.load(&tracker.id).await.unwrap().unwrap();
+    let lookups = || async {
+        let mut left = Vec::new();
+        for key in ["WRONG", "RIGHT"]
+            .map(|order| [keys::by_order(&a, order), keys::by_customer(&a, &format!("customer-of-{order}"))])
+            .concat()
+        {
+            left.push(ground.ask::<u32>(&["EXISTS", &key]).await);
+        }
+        left
+    };
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    // While the tracker cannot be read, nobody knows, and the sweep goes on with the others.
+    ground.ask::<u32>(&["HSET", &keys::tracker(&tracker.id), "substatus", "nonsense"]).await;
+    assert_eq!(store.sweep_lookups().await.unwrap(), 0);
+    ground.ask::<u32>(&["HSET", &keys::tracker(&tracker.id), "substatus", right.substatus.name()]).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    store.sweep_lookups().await.unwrap();
+    let led = store.find(&a, &Lookup::Order("RIGHT".to_owned()), 5).await.unwrap();
+    assert_eq!(led.len(), 1);
+    assert!(store.find(&a, &Lookup::Order("WRONG".to_owned()), 5).await.unwrap().is_empty());
+    assert!(matches!(store.delete(&right, &[]).await.unwrap(), Commit::Done { .. }));
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    store.sweep_lookups().await.unwrap();
+    assert_eq!(lookups().await, [0, 0, 0, 0], "nobody's customer stays behind");
 }
 
 async fn due_and_timers_come_in_order(ground: Ground) {
