@@ -42,14 +42,15 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
 
 async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
     let due = store.due_timers(crate::clock::now(), ROUND).await?;
-    let count = due.len();
     let run_one = |(kind, id, at): (TimerKind, TrackerId, Timestamp)| async move {
-        if let Err(error) = fire(store, policy, kind, &id, at).await {
+        let fired = fire(store, policy, kind, &id, at).await;
+        if let Err(error) = &fired {
             tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), %error, "A timer could not be run; it stays due.");
         }
+        usize::from(fired.is_ok())
     };
-    stream::iter(due).for_each_concurrent(AT_ONCE, run_one).await;
-    Ok(count)
+    // Those that failed do not count: a store that refuses all of them is not to be asked without a pause.
+    Ok(stream::iter(due).map(run_one).buffer_unordered(AT_ONCE).fold(0, |done, one| async move { done + one }).await)
 }
 
 async fn fire(
@@ -60,7 +61,10 @@ async fn fire(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     loop {
-        let Some(tracker) = store.load(id).await? else { return store.clear_timer(kind, id, at).await.map(drop) };
+        // One that is damaged counts as absent, and its timers were put off: clearing one as it was finds it moved.
+        let Some(tracker) = store.load_many(std::slice::from_ref(id)).await?.pop().flatten() else {
+            return store.clear_timer(kind, id, at).await.map(drop);
+        };
         let now = crate::clock::now();
         let step = tracking::advance(&tracker, Input::Clock, now, &policy.rules(&tracker.account));
         if kind == TimerKind::Retention && kept_long_enough(&tracker, now, policy) {

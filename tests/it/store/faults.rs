@@ -1,11 +1,19 @@
 //! What happens when Redis is slow, cuts connections, has no memory left or dies.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use wismo::model::ChangeKind;
-use wismo::store::{Commit, StoreOptions, keys};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wismo::model::time::from_millis;
+use wismo::model::{ChangeKind, TimerKind};
+use wismo::polling;
+use wismo::polling::schedule::IntervalTable;
+use wismo::polling::settle::Policy;
+use wismo::store::{Commit, Store, StoreOptions, keys};
+use wismo::tracking::Rules;
 
 use super::ground::*;
 use super::on_both;
@@ -16,6 +24,7 @@ on_both! {
     commits_survive_cut_connections_and_count_once
     without_memory_a_commit_is_refused_whole_and_deletes_work
     a_forgotten_script_is_sent_again
+    the_timer_of_a_damaged_tracker_is_put_off
 }
 
 async fn a_commit_whose_answer_comes_too_late_counts_once(ground: Ground) {
@@ -129,6 +138,56 @@ async fn a_forgotten_script_is_sent_again(ground: Ground) {
     let tracker = registered(&store, &shop("a"), "N1").await;
     ground.each_node(&["SCRIPT", "FLUSH"]).await;
     assert!(commit_some_change(&store, &tracker.id).await.is_some());
+}
+
+async fn the_timer_of_a_damaged_tracker_is_put_off(ground: Ground) {
+    let store = ground.store().await;
+    let a = shop("a");
+    store.add_shop(&a).await.unwrap();
+    let (good, bad) = (registered(&store, &a, "GOOD").await, registered(&store, &a, "BAD").await);
+    for tracker in [&good, &bad] {
+        let due = [(TimerKind::Expire, from_millis(1000))];
+        assert!(matches!(store.commit(tracker, tracker, &[], &due).await.unwrap(), Commit::Done { .. }));
+    }
+    ground.ask::<u32>(&["HSET", &keys::tracker(&bad.id), "substatus", "nonsense"]).await;
+    let cancel = CancellationToken::new();
+    let timers = tokio::spawn(polling::run(Arc::new(nothing_to_poll(&store)), Vec::new(), cancel.clone()));
+    let now = store.now().await.unwrap().as_millisecond();
+    for tracker in [&good, &bad] {
+        let (key, member) = (keys::timers(tracker.id.shard()), format!("expire:{}", tracker.id));
+        let put_off = async {
+            while ground.ask::<i64>(&["ZSCORE", &key, &member]).await <= now {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // The damaged one is not forgotten either: its timer comes back in an hour.
+        tokio::time::timeout(Duration::from_secs(60), put_off).await.unwrap();
+    }
+    cancel.cancel();
+    timers.await.unwrap();
+}
+
+/// A daemon's share in polling without any account: it runs timers.
+fn nothing_to_poll(store: &Store) -> polling::Shared {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let week = Duration::from_hours(24 * 7);
+    let table = IntervalTable {
+        intervals: BTreeMap::new(),
+        otherwise: week,
+        ended: (week, week),
+        delivered: (week, week),
+        retry: week,
+        jitter: 0.0,
+    };
+    polling::Shared {
+        store: store.clone(),
+        client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        policy: Policy { rules: Rules::default(), table, days: BTreeMap::new() },
+        owner: "test".to_owned(),
+        lease: Duration::from_secs(30),
+        tick: Duration::from_millis(50),
+        slots: Arc::new(Semaphore::new(1)),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
