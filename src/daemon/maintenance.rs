@@ -12,9 +12,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Runs until cancelled: at start, then every minute.
 pub async fn run(store: Store, pulse: Pulse, cancel: CancellationToken) {
     while !cancel.is_cancelled() {
-        if let Err(error) = pulse.step(Box::pin(round(&store))).await {
-            tracing::warn!(event = "maintenance_failed", %error, "Housekeeping was not finished; it goes on in a minute.");
-        }
+        pulse.step(Box::pin(round(&store))).await;
         let next = async {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -25,11 +23,21 @@ pub async fn run(store: Store, pulse: Pulse, cancel: CancellationToken) {
     }
 }
 
-async fn round(store: &Store) -> Result<(), StoreError> {
-    store.repair_routes().await?;
-    let now = store.now().await?;
-    store.expire_deliveries(now).await?;
-    store.trim_logs(now).await?;
-    store.sweep_lookups().await?;
-    Ok(())
+/// Each step by itself: what one of them cannot do must not keep the others from their work for ever.
+async fn round(store: &Store) {
+    note("routes", store.repair_routes().await);
+    match store.now().await {
+        Ok(now) => {
+            note("deliveries", store.expire_deliveries(now).await.map(drop));
+            note("logs", store.trim_logs(now).await.map(drop));
+        }
+        Err(error) => note("time", Err(error)),
+    }
+    note("lookups", store.sweep_lookups().await.map(drop));
+}
+
+fn note(step: &str, ended: Result<(), StoreError>) {
+    if let Err(error) = ended {
+        tracing::warn!(event = "maintenance_failed", step, %error, "Housekeeping was not finished; it goes on in a minute.");
+    }
 }

@@ -140,28 +140,35 @@ impl Store {
 
     /// Repairs what a process left behind that died while it wrote an endpoint: shards that lag behind a shop's
     /// version, queues that are to be dropped. To be called at the start and every minute.
+    /// The trouble of one shop (a damaged endpoint) does not keep the others from it; the first such is told.
     pub async fn repair_routes(&self) -> Result<(), StoreError> {
+        let mut repaired = Ok(());
         for shop in self.shops().await? {
-            let routes = self.reload_routes(&shop.id).await?;
-            let ask = |shard: Shard| {
-                let mut command = redis::cmd("HGET");
-                command.arg(keys::routes(shard)).arg(shop.id.as_str());
-                command
-            };
-            let shards: Vec<Shard> = Shard::all().collect();
-            let seen = self.ask_all(&shards.iter().copied().map(ask).collect::<Vec<_>>()).await?;
-            let lags = |seen: &Value| {
-                let seen = Option::<u64>::from_redis_value(seen.clone()).ok().flatten();
-                seen.unwrap_or(0) < routes.version
-            };
-            let lagging: Vec<Shard> =
-                shards.iter().zip(&seen).filter(|(_, seen)| lags(seen)).map(|(shard, _)| *shard).collect();
-            if !lagging.is_empty() {
-                tracing::warn!(event = "routes_repaired", shop = %shop.id, shards = lagging.len(), "Shards had an old list of endpoints");
-                self.raise_in(&shop.id, &lagging).await?;
-            }
+            repaired = repaired.and(self.repair_routes_of(&shop.id).await);
         }
-        self.drop_leftovers().await
+        repaired.and(self.drop_leftovers().await)
+    }
+
+    async fn repair_routes_of(&self, shop: &ShopId) -> Result<(), StoreError> {
+        let routes = self.reload_routes(shop).await?;
+        let ask = |shard: Shard| {
+            let mut command = redis::cmd("HGET");
+            command.arg(keys::routes(shard)).arg(shop.as_str());
+            command
+        };
+        let shards: Vec<Shard> = Shard::all().collect();
+        let seen = self.ask_all(&shards.iter().copied().map(ask).collect::<Vec<_>>()).await?;
+        let lags = |seen: &Value| {
+            let seen = Option::<u64>::from_redis_value(seen.clone()).ok().flatten();
+            seen.unwrap_or(0) < routes.version
+        };
+        let lagging: Vec<Shard> =
+            shards.iter().zip(&seen).filter(|(_, seen)| lags(seen)).map(|(shard, _)| *shard).collect();
+        if !lagging.is_empty() {
+            tracing::warn!(event = "routes_repaired", %shop, shards = lagging.len(), "Shards had an old list of endpoints");
+            self.raise_in(shop, &lagging).await?;
+        }
+        Ok(())
     }
 }
 

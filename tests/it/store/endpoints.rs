@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use wismo::model::{ChangeKind, Endpoint, EndpointState, Shard};
+use wismo::model::{ChangeKind, Endpoint, EndpointId, EndpointState, Shard};
 use wismo::store::{StoreError, StoreOptions, keys};
 
 use super::ground::*;
@@ -18,6 +18,8 @@ on_both! {
     a_disabled_endpoint_gets_nothing_and_the_others_hear_of_it
     a_deleted_endpoint_leaves_nothing
     half_done_endpoint_writes_are_repaired
+    a_deletion_that_cannot_be_noted_deletes_nothing
+    the_trouble_of_one_shop_is_not_that_of_the_others
     the_log_is_trimmed_up_to_what_somebody_waits_for
 }
 
@@ -195,6 +197,49 @@ async fn half_done_endpoint_writes_are_repaired(ground: Ground) {
     assert!(ground.pending(&hook.id, &tracker).await.is_empty());
     assert!(store.endpoint(&hook.id).await.unwrap().unwrap().undelivered_since.is_some());
     assert_eq!(ground.ask::<u32>(&["EXISTS", keys::DROPPING]).await, 0);
+}
+
+async fn a_deletion_that_cannot_be_noted_deletes_nothing(ground: Ground) {
+    let (store, a) = (ground.store().await, shop("a"));
+    store.add_shop(&a).await.unwrap();
+    let hook = endpoint(&a, 1, store.now().await.unwrap());
+    store.put_endpoint(&hook).await.unwrap();
+    let tracker = registered(&store, &a, "N1").await;
+    // The note that its queues are to go is what a repair finds: without it nothing may be half done.
+    let all = ["~wismo:{*", "~wismo:shop*", "~wismo:endpoint*", "~wismo:meta", "~wismo:secret*", "%R~wismo:dropping"];
+    ground.each_node(&[&["ACL", "SETUSER", "default", "resetkeys"][..], &all].concat()).await;
+    assert!(store.delete_endpoint(&a, &hook.id).await.is_err());
+    assert!(store.disable_endpoint(&hook.id, "gone").await.is_err());
+    ground.each_node(&["ACL", "SETUSER", "default", "allkeys"]).await;
+    assert_eq!(store.endpoint(&hook.id).await.unwrap(), Some(hook.clone()));
+    assert!(store.delete_endpoint(&a, &hook.id).await.unwrap());
+    assert!(ground.pending(&hook.id, &tracker).await.is_empty());
+}
+
+async fn the_trouble_of_one_shop_is_not_that_of_the_others(ground: Ground) {
+    let options = StoreOptions { log_max_age: Duration::ZERO, ..StoreOptions::default() };
+    let store = ground.store_with(options).await.unwrap();
+    for name in ["a", "b"] {
+        store.add_shop(&shop(name)).await.unwrap();
+    }
+    let hook = endpoint(&shop("a"), 1, store.now().await.unwrap());
+    store.put_endpoint(&hook).await.unwrap();
+    store.put_endpoint(&endpoint(&shop("b"), 2, hook.created_at)).await.unwrap();
+    for name in ["a", "b"] {
+        registered(&store, &shop(name), "N1").await;
+    }
+    ground.ask::<String>(&["SET", &keys::endpoint(&hook.id), "nonsense"]).await;
+    let others = EndpointId::from_bytes([2; 16]);
+    let gone = Shard::new(3);
+    ground.ask::<u32>(&["HSET", &keys::routes(gone), "b", "1"]).await;
+    assert!(store.repair_routes().await.unwrap_err().to_string().contains(&hook.id.to_string()));
+    let version: u64 = ground.ask(&["HGET", &keys::shop(&shop("b")), "version"]).await;
+    assert_eq!(ground.ask::<u64>(&["HGET", &keys::routes(gone), "b"]).await, version);
+    // What b's endpoint waited for is gone; so its log is free to be trimmed.
+    assert!(store.delete_endpoint(&shop("b"), &others).await.unwrap());
+    let after_all = later(store.now().await.unwrap(), Duration::from_secs(1));
+    assert!(store.trim_logs(after_all).await.is_err());
+    assert_eq!(all_changes(&store, &shop("b")).await.len(), 0);
 }
 
 async fn the_log_is_trimmed_up_to_what_somebody_waits_for(ground: Ground) {
