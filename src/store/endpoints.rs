@@ -90,6 +90,9 @@ impl Store {
     async fn write_endpoint(&self, endpoint: &Endpoint, before: Option<&str>) -> Result<(), StoreError> {
         // The shop first: an endpoint of nobody would never be found again.
         self.reload_routes(&endpoint.shop).await?;
+        if endpoint.state == EndpointState::Disabled {
+            self.note_dropping(&endpoint.shop, &endpoint.id).await?;
+        }
         match before {
             None => self.write_document(&endpoint.id, endpoint).await?,
             Some(before) if self.swap_document(&endpoint.id, before, &written(endpoint)?).await? => {}
@@ -116,6 +119,7 @@ impl Store {
             Some(endpoint) if endpoint.shop == *shop => {}
             _ => return Ok(false),
         }
+        self.note_dropping(shop, id).await?;
         self.write_document(id, &Tombstone { deleted: true, shop: shop.clone() }).await?;
         self.note_dropping(shop, id).await?;
         self.change_list(shop, "remove", id).await?;
@@ -141,6 +145,7 @@ impl Store {
             undelivered_since: Some(now),
             ..endpoint
         };
+        self.note_dropping(&disabled.shop, id).await?;
         if !self.swap_document(id, &text, &written(&disabled)?).await? {
             // The shop wrote it in this moment; whoever wants it disabled will see it fail again.
             return Ok(false);
@@ -181,6 +186,8 @@ impl Store {
         scripts::SWAP.on(&[keys::endpoint(id)]).arg(old).arg(new).run(&self.connection()).await
     }
 
+    /// Before the document says so, for whoever dies right after that; and once more behind it, since somebody who
+    /// looked in between found the endpoint alive and took the note away.
     async fn note_dropping(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::DROPPING).arg(id.to_string()).arg(shop.as_str());
@@ -198,19 +205,21 @@ impl Store {
 
     /// Ends what a process left behind that died while it disabled or deleted an endpoint.
     pub(super) async fn drop_leftovers(&self) -> Result<(), StoreError> {
+        let mut dropped = Ok(());
         for (id, shop) in self.dropping().await? {
-            match self.endpoint(&id).await? {
-                Some(endpoint) if endpoint.state != EndpointState::Disabled => {
-                    self.forget_dropping(&id).await?;
-                    continue;
-                }
-                Some(_) => self.change_list(&shop, "add", &id).await?,
-                None => self.change_list(&shop, "remove", &id).await?,
-            }
-            self.raise(&shop).await?;
-            self.drop_queues(&shop, &id).await?;
+            dropped = dropped.and(self.drop_leftover(&shop, &id).await);
         }
-        Ok(())
+        dropped
+    }
+
+    async fn drop_leftover(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
+        match self.endpoint(id).await? {
+            Some(endpoint) if endpoint.state != EndpointState::Disabled => return self.forget_dropping(id).await,
+            Some(_) => self.change_list(shop, "add", id).await?,
+            None => self.change_list(shop, "remove", id).await?,
+        }
+        self.raise(shop).await?;
+        self.drop_queues(shop, id).await
     }
 
     /// Empties the queues of an endpoint that gets nothing any more. The shards hold it already, so nothing of it is
