@@ -157,6 +157,7 @@ on_both!(
     two_claimers_never_hold_the_same,
     a_pause_holds_claims_back_everywhere,
     what_waits_too_long_dies_and_is_forgotten,
+    nobody_waits_for_the_next_attempt_of_a_dead_delivery,
     what_an_endpoint_holds_back_stays_back,
     a_deleted_endpoint_is_forgotten,
     a_backlog_is_counted_over_all_shards,
@@ -390,6 +391,24 @@ async fn what_waits_too_long_dies_and_is_forgotten(mut bench: Bench) {
     bench.store.expire_deliveries(later(43 * DAY)).await.unwrap();
     assert!(bench.store.dead(&slow, 1000).await.unwrap().is_empty());
     assert!(bench.keys_left().await.is_empty());
+}
+
+async fn nobody_waits_for_the_next_attempt_of_a_dead_delivery(mut bench: Bench) {
+    const DAY: i64 = 86_400;
+    let (endpoint, tracker) = (endpoint(1), tracker(1));
+    let old = bench.queue(&endpoint, &tracker, 1, later(0)).await;
+    let claim = bench.claim_one(later(4 * DAY)).await;
+    assert!(bench.store.delivery_failed(&claim, "500", later(6 * DAY), later(4 * DAY)).await.unwrap());
+    let young = ChangeId { ms: old.ms + 5 * 86_400_000, n: 0, ..old.clone() };
+    let pending = keys::pending(tracker.shard(), &endpoint, &tracker.to_string());
+    let _: () = bench.ask(redis::cmd("ZADD").arg(pending).arg(young.ms).arg(young.to_string())).await;
+    assert!(bench.claim(later(5 * DAY + 1), 10).await.is_empty(), "first the old one, at its time");
+    let mut died = 0;
+    for _ in 0..5 {
+        died += bench.store.expire_deliveries(later(5 * DAY + 1)).await.unwrap();
+    }
+    assert_eq!(died, 1);
+    assert_eq!(bench.claim_one(later(5 * DAY + 1)).await.change, young);
 }
 
 async fn what_an_endpoint_holds_back_stays_back(mut bench: Bench) {

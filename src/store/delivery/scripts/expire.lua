@@ -33,18 +33,21 @@ local function sweep_subject(endpoint, subject, due, keys)
   keys.pending = shard .. 'pending:' .. endpoint .. ':' .. subject
   keys.attempt = shard .. 'attempt:' .. endpoint .. ':' .. subject
   local held = redis.call('HMGET', keys.attempt, 'token', 'change', 'attempts', 'first_at', 'last_at', 'error')
-  local died = 0
+  local died, head_died = 0, false
   local page = redis.call('ZRANGE', keys.pending, 0, MOST_OF_A_SUBJECT - 1, 'WITHSCORES')
   for n = 1, #page, 2 do
     local change = page[n]
     local in_flight = held[1] and held[2] == change and due > now
     if not in_flight and waits_since(change, keys.replayed) < oldest then
       bury(subject, change, page[n + 1], held, keys)
-      died = died + 1
+      died, head_died = died + 1, head_died or n == 1
     end
   end
   if redis.call('EXISTS', keys.pending) == 0 then
     redis.call('ZREM', keys.deliver, subject)
+  elseif head_died and due > now then
+    -- The dead one's next attempt is nothing to wait for.
+    redis.call('ZADD', keys.deliver, 'XX', now, subject)
   end
   return died
 end
