@@ -126,6 +126,7 @@ async fn begin(store: &Store, before: Option<&Tracker>, step: &Advance) -> Resul
     Ok(match before {
         Some(before) => {
             let outcome = store.commit(before, &step.tracker, &step.changes, &step.timers).await?;
+            store.make_durable().await?;
             matches!(outcome, Commit::Done { .. })
         }
         None => store.register(&step.tracker, &step.changes, &step.timers).await? == Registered::Created,
@@ -210,6 +211,7 @@ pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) ->
         let step =
             tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.policy.rules(&tracker.account));
         if let Commit::Done { .. } | Commit::Gone = store.delete(&tracker, &step.changes).await? {
+            store.make_durable().await?;
             return Ok(StatusCode::NO_CONTENT);
         }
     }

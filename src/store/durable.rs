@@ -85,7 +85,8 @@ fn stored(answer: &Value) -> bool {
 }
 
 impl Store {
-    /// Returns when everything written so far is as durable as the server can make it.
+    /// Returns when everything written so far is as durable as the server can make it. What a shop told us cannot be
+    /// fetched again: it is answered after this.
     pub async fn make_durable(&self) -> Result<(), StoreError> {
         self.shared.durability.wait().await
     }
