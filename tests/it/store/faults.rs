@@ -170,7 +170,7 @@ async fn the_timer_of_a_damaged_tracker_is_put_off(ground: Ground) {
 /// A daemon's share in polling without any account: it runs timers.
 fn nothing_to_poll(store: &Store) -> polling::Shared {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let week = Duration::from_hours(24 * 7);
+    let week = Duration::from_secs(7 * 24 * 3600);
     let table = IntervalTable {
         intervals: BTreeMap::new(),
         otherwise: week,
