@@ -187,6 +187,8 @@ fn nothing_to_poll(store: &Store) -> polling::Shared {
         lease: Duration::from_secs(30),
         tick: Duration::from_millis(50),
         slots: Arc::new(Semaphore::new(1)),
+        pulses: wismo::telemetry::Pulses::looked_at_every(None),
+        held: Arc::default(),
     }
 }
 
