@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::extract::{Body, Id};
 use super::input::{self, EndpointBody, EndpointPatch, ReplayBody};
+use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller};
-use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState, ShopId};
+use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState};
 use crate::webhook::queue::SECRET_PURPOSE;
 use crate::webhook::sign;
 
@@ -119,7 +120,7 @@ pub async fn patch(
 
 /// `DELETE /v1/endpoints/{id}`
 pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<StatusCode, Problem> {
-    let endpoint = own(&api, &shop, &id).await?;
+    let endpoint: Endpoint = own(&api, &shop, &id).await?;
     api.store()?.delete_endpoint(&shop, &endpoint.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -130,7 +131,7 @@ pub async fn test(
     Caller(shop): Caller,
     Id(id): Id,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let endpoint = own(&api, &shop, &id).await?;
+    let endpoint: Endpoint = own(&api, &shop, &id).await?;
     if endpoint.state != EndpointState::Enabled {
         return Err(not_enabled());
     }
@@ -148,7 +149,7 @@ pub async fn test(
 
 /// `POST /v1/endpoints/{id}/enable`: it gets webhooks again, from now on.
 pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
-    let mut endpoint = own(&api, &shop, &id).await?;
+    let mut endpoint: Endpoint = own(&api, &shop, &id).await?;
     endpoint.state = EndpointState::Enabled;
     endpoint.disabled_reason = None;
     api.store()?.put_endpoint(&endpoint).await?;
@@ -157,7 +158,7 @@ pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) ->
 
 /// `GET /v1/endpoints/{id}/dead`: deliveries that were given up, newest first.
 pub async fn dead(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
-    let endpoint = own(&api, &shop, &id).await?;
+    let endpoint: Endpoint = own(&api, &shop, &id).await?;
     let dead = api.store()?.dead(&endpoint.id, 100).await?;
     let rows: Vec<Value> = dead
         .iter()
@@ -173,7 +174,7 @@ pub async fn replay(
     Id(id): Id,
     Body(bytes): Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let endpoint = own(&api, &shop, &id).await?;
+    let endpoint: Endpoint = own(&api, &shop, &id).await?;
     if endpoint.state == EndpointState::Disabled {
         return Err(not_enabled());
     }
@@ -187,12 +188,6 @@ pub async fn replay(
 
 fn not_enabled() -> Problem {
     Problem::new(StatusCode::CONFLICT, "Not enabled", "the endpoint gets no webhooks now; enable it first")
-}
-
-async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Endpoint, Problem> {
-    let missing = || Problem::not_found("endpoint");
-    let id: EndpointId = id.parse().map_err(|_| missing())?;
-    api.store()?.endpoint(&id).await?.filter(|endpoint| endpoint.shop == *shop).ok_or_else(missing)
 }
 
 /// An endpoint as shops see it: without its secret.

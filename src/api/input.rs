@@ -1,12 +1,14 @@
 //! Bodies of requests: typed, unknown fields refused by name, every value judged before anything is done.
 
+use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::problem::Problem;
 
-/// Reads a JSON body, or names the field that is wrong.
+/// Reads a JSON body, or says where it is none, or names the field that is wrong.
 pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // Fields could be read from it by their order, which nobody means.
@@ -16,14 +18,23 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
-        let problem =
-            Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.inner().to_string());
+        let error = error.inner();
+        if error.classify() != Category::Data {
+            return not_json(error);
+        }
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", error.to_string());
         if field == "." { problem } else { problem.with("field", field) }
     })?;
-    reader.end().map_err(|error| {
-        Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", error.to_string())
-    })?;
+    reader.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+/// No field is to blame for a body that is no JSON.
+fn not_json(error: &serde_json::Error) -> Problem {
+    let (told, line, column) = (error.to_string(), error.line(), error.column());
+    let why = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
+    let detail = format!("the body is not JSON: line {line}, column {column}: {why}");
+    Problem::new(StatusCode::BAD_REQUEST, "The body is not JSON", detail)
 }
 
 /// A text of so many characters, none of them for control.

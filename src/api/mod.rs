@@ -7,6 +7,7 @@ mod endpoints;
 mod extract;
 mod health;
 mod input;
+mod own;
 mod problem;
 mod query;
 mod rate;

@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use super::extract::{Body, Id};
 use super::input;
+use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
 use crate::carrier::{Carrier, Hints};
-use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker, TrackerId};
+use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker};
 use crate::store::{Commit, Registered, Store};
 use crate::tracking::{self, Advance, Input};
 use body::{Nulls, TrackerBody};
@@ -206,7 +207,7 @@ pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> R
 pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let current = api.current();
     for _ in 0..RACES {
-        let tracker = own(&api, &shop, &id).await?;
+        let tracker: Tracker = own(&api, &shop, &id).await?;
         let store = api.store()?;
         let step =
             tracking::advance(&tracker, Input::Deleted, store.now().await?, &current.policy.rules(&tracker.account));
@@ -216,12 +217,6 @@ pub async fn delete(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) ->
         }
     }
     Err(races_never_end())
-}
-
-async fn own(api: &Api, shop: &ShopId, id: &str) -> Result<Tracker, Problem> {
-    let missing = || Problem::not_found("tracker");
-    let id: TrackerId = id.parse().map_err(|_| missing())?;
-    api.store()?.load(&id).await?.filter(|tracker| tracker.shop == *shop).ok_or_else(missing)
 }
 
 /// A tracker as shops see it.

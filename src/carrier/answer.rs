@@ -125,6 +125,8 @@ pub struct AnswerReader<'a> {
 pub struct Normalized {
     /// The answer as the daemon would read it.
     pub answer: Answer,
+    /// Why the call is not `ok`: which rule says so, and where the body could not be read.
+    pub reason: Option<String>,
     /// Why; empty unless asked for.
     pub explain: Vec<TraceLine>,
 }
@@ -144,9 +146,11 @@ impl AnswerReader<'_> {
         let numbers = if numbers.is_empty() { self.named_numbers(response, &body) } else { numbers.to_vec() };
         let items: Vec<CallItem> =
             numbers.into_iter().map(|number| CallItem { number, ..CallItem::default() }).collect();
-        let mut trace = if explain { Trace::on() } else { Trace::off() };
+        let mut trace = Trace::on();
         let answer = self.judge(&items, response, &body, &text, &mut trace);
-        Normalized { answer, explain: trace.into_lines() }
+        let lines = trace.into_lines();
+        let reason = reason(&answer, response, &body, &lines);
+        Normalized { answer, reason, explain: if explain { lines } else { Vec::new() } }
     }
 
     /// The numbers that an answer names, each once; the empty number where it holds one parcel and names none.
@@ -350,7 +354,10 @@ impl AnswerReader<'_> {
         if let Some(verdict) = by_rules(&self.definition.item_outcome, &seen) {
             trace.line("outcome", Some(&rule_name("item_outcome", &verdict)), || Value::from(verdict.outcome.name()));
             if verdict.outcome != PollOutcome::Ok {
-                return ParcelAnswer::without(&item.number, verdict.outcome, verdict.message);
+                let drifted = verdict.outcome == PollOutcome::Drifted;
+                let rule = || format!("the definition's rule {} says so", rule_name("item_outcome", &verdict));
+                let message = verdict.message.clone().or_else(|| drifted.then(rule));
+                return ParcelAnswer::without(&item.number, verdict.outcome, message);
             }
         } else {
             trace.line("outcome", None, || Value::from("ok"));
@@ -384,4 +391,28 @@ impl AnswerReader<'_> {
 
 fn rule_name(list: &str, verdict: &Verdict) -> String {
     verdict.rule.map_or_else(|| "http".to_owned(), |at| format!("{list}[{at}]"))
+}
+
+/// Why a call is not `ok`, for people.
+fn reason(answer: &Answer, response: &RawAnswer, body: &Body, lines: &[TraceLine]) -> Option<String> {
+    if answer.call == PollOutcome::Ok {
+        return None;
+    }
+    let judged = lines.iter().find(|line| line.field == "outcome")?;
+    if judged.value == PollOutcome::Ok.name() {
+        let told = answer.message.as_deref().unwrap_or("its outcome is the same");
+        return Some(format!("of every parcel that was asked for: {told}"));
+    }
+    let body = match body {
+        Body::Empty => Some("the body is empty".to_owned()),
+        Body::Unparsable(problem) => Some(format!("the body cannot be read: {problem}")),
+        Body::Read(_) => None,
+    };
+    let rule = match judged.source.as_deref() {
+        None | Some("http") => body
+            .is_none()
+            .then(|| format!("HTTP status {} says so, and no rule of the definition does", response.status)),
+        Some(rule) => Some(format!("the definition's rule {rule} says so")),
+    };
+    Some(rule.into_iter().chain(body).collect::<Vec<_>>().join("; "))
 }

@@ -39,4 +39,4 @@ pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, 
 pub use definition::{Definition, Limits, Window};
 pub use load::Problem;
 pub use numbers::{Candidate, Checked, ChecksumState, Hints, NumberProblem};
-pub use registry::{Carrier, Registry};
+pub use registry::{Carrier, Found, Registry};

@@ -88,7 +88,7 @@ pub struct Candidate {
     pub carrier: CarrierCode,
     /// What such numbers are called there.
     pub format: String,
-    /// Verified before shape alone; a wrong one is no candidate.
+    /// Verified before shape alone; a wrong one is no candidate, but a number that was mistyped most likely.
     pub checksum: ChecksumState,
     /// Higher is likelier.
     pub score: u32,
@@ -131,13 +131,16 @@ pub(super) fn spellings(definition: &Definition, raw: &str) -> Vec<String> {
     forms
 }
 
-/// How likely it is that this text is a number of this carrier.
-pub(super) fn candidates(definition: &Definition, raw: &str, hints: &Hints) -> Vec<Candidate> {
+/// How likely it is that this text is a number of this carrier. `wrong`: instead, the numbers whose shape fits while
+/// their check character does not.
+pub(super) fn candidates(definition: &Definition, raw: &str, hints: &Hints, wrong: bool) -> Vec<Candidate> {
     let Ok(texts) = texts(raw) else { return Vec::new() };
     let mut found: Vec<Candidate> = Vec::new();
     for text in texts.iter().map(|text| clean(definition, text)).filter(|text| !text.is_empty()) {
         for format in definition.numbers.iter().filter(|format| format.detect) {
-            let Some(checked) = fit(format, &text).filter(|checked| checked.checksum != ChecksumState::Wrong) else {
+            let Some(checked) =
+                fit(format, &text).filter(|checked| (checked.checksum == ChecksumState::Wrong) == wrong)
+            else {
                 continue;
             };
             let score = score(definition, &text, &checked, hints);

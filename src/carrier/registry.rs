@@ -1,6 +1,6 @@
 //! All carriers that this daemon knows: those compiled in, and those of the operator's folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -129,6 +129,17 @@ impl Carrier {
     }
 }
 
+/// What became of the definitions that were found.
+#[derive(Debug)]
+pub struct Found {
+    /// The carriers whose definitions are good.
+    pub registry: Registry,
+    /// Folders of the others.
+    pub broken: BTreeSet<String>,
+    /// What is wrong with them.
+    pub problems: Vec<Problem>,
+}
+
 /// All carriers.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
@@ -148,6 +159,13 @@ impl Registry {
     /// Those compiled in, replaced and joined by the folders of `extra` (`extra/CODE/carrier.toml`, and
     /// `extra/_shared/NAME.toml` for tables that several use).
     pub fn load(extra: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let found = Self::find(extra);
+        if found.problems.is_empty() { Ok(found.registry) } else { Err(found.problems) }
+    }
+
+    /// The same, with all that is right beside what is wrong.
+    pub fn find(extra: Option<&Path>) -> Found {
+        let mut broken = BTreeSet::new();
         let mut problems = Vec::new();
         let mut shared = builtin::shared();
         let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -161,10 +179,13 @@ impl Registry {
         for (folder, (file, text)) in texts {
             match load_one(&folder, &file, &text, &shared) {
                 Ok(carrier) => registry.add(carrier, &file, &mut problems),
-                Err(more) => problems.extend(more),
+                Err(more) => {
+                    problems.extend(more);
+                    broken.insert(folder);
+                }
             }
         }
-        if problems.is_empty() { Ok(registry) } else { Err(problems) }
+        Found { registry, broken, problems }
     }
 
     fn add(&mut self, carrier: Carrier, file: &str, problems: &mut Vec<Problem>) {
@@ -199,9 +220,18 @@ impl Registry {
 
     /// Whose number this could be, the likeliest first: a right check character goes before a shape alone.
     pub fn detect(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
+        self.candidates(raw, hints, false)
+    }
+
+    /// Whose number this would be if its check character were right.
+    pub fn detect_mistyped(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
+        self.candidates(raw, hints, true)
+    }
+
+    fn candidates(&self, raw: &str, hints: &Hints, wrong: bool) -> Vec<Candidate> {
         let enabled = self.all().filter(|carrier| carrier.definition.enabled);
         let mut found: Vec<Candidate> =
-            enabled.flat_map(|carrier| numbers::candidates(&carrier.definition, raw, hints)).collect();
+            enabled.flat_map(|carrier| numbers::candidates(&carrier.definition, raw, hints, wrong)).collect();
         found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.carrier.cmp(&b.carrier)));
         found
     }

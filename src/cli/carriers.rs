@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{ConfigArgs, USAGE, fail, output, refuse};
+use super::{ConfigArgs, output};
 use crate::carrier::{Carrier, Registry};
 
 #[derive(Args)]
@@ -45,24 +45,15 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     let config = match &args.what {
         What::List { config, .. } | What::Show { config, .. } => config,
     };
-    let settings = match config.load() {
-        Ok(settings) => settings,
+    let (_, registry) = match config.load_with_carriers() {
+        Ok(loaded) => loaded,
         Err(code) => return code,
-    };
-    let registry = match Registry::load(settings.carriers_dir.as_deref()) {
-        Ok(registry) => registry,
-        Err(problems) => return refuse(&super::of_carriers(problems)),
     };
     match &args.what {
         What::List { json, .. } => list(&registry, *json),
-        What::Show { code, json, .. } => match registry.get(code) {
-            Some(carrier) => show(&carrier, *json),
-            None => {
-                return fail(
-                    USAGE,
-                    format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"),
-                );
-            }
+        What::Show { code, json, .. } => match super::carrier(&registry, code) {
+            Ok(carrier) => show(&carrier, *json),
+            Err(code) => return code,
         },
     }
     ExitCode::SUCCESS
@@ -73,11 +64,13 @@ fn list(registry: &Registry, as_json: bool) {
         output::json(&json!({"carriers": registry.all().map(|carrier| carrier.describe()).collect::<Vec<_>>()}));
         return;
     }
+    let width = |text: fn(&Carrier) -> &str| registry.all().map(|c| text(c).chars().count()).max().unwrap_or(0);
+    let (codes, names) = (width(|c| c.code().as_str()), width(|c| &c.definition().name));
     for carrier in registry.all() {
         let definition = carrier.definition();
         let countries =
             if definition.countries.is_empty() { "world".to_owned() } else { definition.countries.join(" ") };
-        output::line(format!("{:<14} {:<28} {countries}", carrier.code(), definition.name));
+        output::line(format!("{:<codes$}  {:<names$}  {countries}", carrier.code().as_str(), definition.name));
     }
 }
 
@@ -112,7 +105,8 @@ fn show(carrier: &Carrier, as_json: bool) {
         }),
     );
     section("Numbers", d.numbers.iter().map(|n| format!("{}: {}", n.name, n.examples.join(", "))));
-    section("Numbers that play a story", d.scripts.iter().map(|s| format!("{:<28} {}", s.number, s.story)));
+    let widest = d.scripts.iter().map(|s| s.number.chars().count()).max().unwrap_or(0);
+    section("Numbers that play a story", d.scripts.iter().map(|s| format!("{:<widest$}  {}", s.number, s.story)));
     section("Sources", d.facts.iter().map(|f| format!("{}: {}", f.what, f.source)));
 }
 

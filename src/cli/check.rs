@@ -2,14 +2,22 @@
 
 use std::process::ExitCode;
 
-use super::{ConfigArgs, output, refuse};
+use super::{ConfigArgs, output, refuse, runtime};
 use crate::daemon;
 
-/// Reads everything that `wismo run` would, and stops.
+/// Reads everything that `wismo run` would, tries the private server's program, and stops.
 pub fn run(args: &ConfigArgs) -> ExitCode {
-    let settings = match args.load_for_daemon() {
-        Ok(settings) => settings,
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
         Err(code) => return code,
+    };
+    let judged = crate::settings::load_and_judge(&args.sources(), |settings| {
+        let server = runtime.block_on(daemon::private_server_problem(settings));
+        super::judge(settings).into_iter().chain(server).collect()
+    });
+    let settings = match judged {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems),
     };
     match daemon::plan(&settings) {
         Ok(plan) => {

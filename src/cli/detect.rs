@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{ConfigArgs, output, refuse};
-use crate::carrier::{Hints, Registry};
+use super::{ConfigArgs, output};
+use crate::carrier::{Candidate, Hints};
 
 #[derive(Args)]
 #[command(
@@ -27,30 +27,38 @@ pub struct DetectArgs {
 
 /// Prints candidates, best first; none is an answer, too.
 pub fn run(args: &DetectArgs) -> ExitCode {
-    let settings = match args.config.load() {
-        Ok(settings) => settings,
+    let (settings, registry) = match args.config.load_with_carriers() {
+        Ok(loaded) => loaded,
         Err(code) => return code,
-    };
-    let registry = match Registry::load(settings.carriers_dir.as_deref()) {
-        Ok(registry) => registry,
-        Err(problems) => return refuse(&super::of_carriers(problems)),
     };
     let configured =
         settings.accounts.values().filter_map(|account| Some(registry.get(&account.carrier)?.code().clone())).collect();
     let hints = Hints { carriers: configured, country: args.destination.clone(), ..Hints::default() };
     let found = registry.detect(&args.number, &hints);
+    let mistyped = if found.is_empty() { registry.detect_mistyped(&args.number, &hints) } else { Vec::new() };
     if args.json {
-        let rows: Vec<_> = found
-            .iter()
-            .map(|c| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score}))
-            .collect();
-        output::json(&json!({"candidates": rows}));
-    } else if found.is_empty() {
+        let mut shown = json!({"candidates": rows(&found)});
+        if !mistyped.is_empty() {
+            shown["mistyped"] = rows(&mistyped);
+        }
+        output::json(&shown);
+    } else if found.is_empty() && mistyped.is_empty() {
         output::line("No carrier that wismo knows has numbers of this shape.");
     } else {
         for c in &found {
             output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum.name()));
         }
+        for c in &mistyped {
+            output::line(format!(
+                "{} has the shape of a number of {} ({}), but its check digit is wrong: look for a mistyped character.",
+                c.number, c.carrier, c.format
+            ));
+        }
     }
     ExitCode::SUCCESS
+}
+
+fn rows(candidates: &[Candidate]) -> Value {
+    let row = |c: &Candidate| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score});
+    candidates.iter().map(row).collect()
 }

@@ -27,9 +27,11 @@ mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::carrier::{Carrier, Registry};
 use crate::daemon;
 use crate::settings::{Problem, Settings, Sources};
 
@@ -119,6 +121,19 @@ impl ConfigArgs {
     pub fn load(&self) -> Result<Settings, ExitCode> {
         crate::settings::load(&self.sources()).map_err(|problems| refuse(&problems))
     }
+
+    /// The settings and the carriers, accounts unjudged; prints every problem where there are some.
+    pub fn load_with_carriers(&self) -> Result<(Settings, Registry), ExitCode> {
+        let carriers = |settings: &Settings| {
+            let found = Registry::find(settings.carriers_dir.as_deref());
+            daemon::carrier_problems(found.problems, settings)
+        };
+        let settings =
+            crate::settings::load_and_judge(&self.sources(), carriers).map_err(|problems| refuse(&problems))?;
+        let registry = Registry::load(settings.carriers_dir.as_deref())
+            .map_err(|problems| refuse(&daemon::carrier_problems(problems, &settings)))?;
+        Ok((settings, registry))
+    }
 }
 
 /// What the daemon would refuse.
@@ -135,9 +150,11 @@ pub fn refuse(problems: &[Problem]) -> ExitCode {
     ExitCode::from(CONFIG)
 }
 
-/// Problems of carrier definitions, as problems of the configuration.
-pub fn of_carriers(problems: Vec<crate::carrier::Problem>) -> Vec<Problem> {
-    daemon::carrier_problems(problems)
+/// The carrier of this code or alias; says where to look for one that there is not.
+pub fn carrier(registry: &Registry, code: &str) -> Result<Arc<Carrier>, ExitCode> {
+    registry.get(code).ok_or_else(|| {
+        fail(USAGE, format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"))
+    })
 }
 
 /// Prints why something could not be done.

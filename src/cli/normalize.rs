@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, DATA, USAGE, fail, output, refuse};
-use crate::carrier::{Carrier, ParcelAnswer, RawAnswer, Registry};
+use super::{ConfigArgs, DATA, fail, output};
+use crate::carrier::{Carrier, ParcelAnswer, RawAnswer};
 use crate::tracking;
 
 /// Largest answer that is read.
@@ -41,19 +41,13 @@ pub struct NormalizeArgs {
 
 /// Prints the outcome and the parcels.
 pub fn run(args: &NormalizeArgs) -> ExitCode {
-    let settings = match args.config.load() {
-        Ok(settings) => settings,
+    let (_, registry) = match args.config.load_with_carriers() {
+        Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let registry = match Registry::load(settings.carriers_dir.as_deref()) {
-        Ok(registry) => registry,
-        Err(problems) => return refuse(&super::of_carriers(problems)),
-    };
-    let Some(carrier) = registry.get(&args.code) else {
-        return fail(
-            USAGE,
-            format!("{:?} is no carrier that wismo knows; `wismo carriers list` shows them", args.code),
-        );
+    let carrier = match super::carrier(&registry, &args.code) {
+        Ok(carrier) => carrier,
+        Err(code) => return code,
     };
     let body = match read(&args.file) {
         Ok(body) => body,
@@ -75,7 +69,12 @@ fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
     let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
     let read = carrier.normalize(&numbers, &raw, args.explain);
     let parcels: Vec<Value> = read.answer.parcels.iter().map(|parcel| row(carrier, parcel)).collect();
-    let mut shown = json!({"outcome": read.answer.call.name(), "message": read.answer.message, "parcels": parcels});
+    let mut shown = json!({
+        "outcome": read.answer.call.name(),
+        "message": read.answer.message,
+        "reason": read.reason,
+        "parcels": parcels,
+    });
     if args.explain {
         shown["explain"] = json!(read.explain);
     }
@@ -97,8 +96,10 @@ fn row(carrier: &Carrier, parcel: &ParcelAnswer) -> Value {
 fn print(result: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     output::line(format!("outcome: {}", text(&result["outcome"])));
-    if let Some(message) = result["message"].as_str() {
-        output::line(format!("message: {message}"));
+    for key in ["message", "reason"] {
+        if let Some(told) = result[key].as_str() {
+            output::line(format!("{key}: {told}"));
+        }
     }
     for parcel in result["parcels"].as_array().into_iter().flatten() {
         output::line(format!("\n{} ({})", text(&parcel["number"]), text(&parcel["outcome"])));

@@ -43,7 +43,7 @@ use figures::Figures;
 use presence::Presence;
 
 pub use plan::{Plan, carrier_problems, plan};
-pub use storage::visit as visit_store;
+pub use storage::{private_server_problem, visit as visit_store};
 
 /// Why the daemon stopped or could not start.
 #[derive(Debug, Error)]
@@ -294,6 +294,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let rate = |settings: &Settings| (settings.server.rate, settings.server.burst);
     let log = |settings: &Settings| (settings.log.format, settings.log.filter.clone());
     let sandbox = |settings: &Settings| (settings.sandbox.enabled, settings.sandbox.day);
+    let private = |settings: &Settings| (settings.private_redis.program.clone(), settings.private_redis.max_memory);
     let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
     [
         (old.server.listen != new.server.listen, "server.listen"),
@@ -301,6 +302,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         (rate(old) != rate(new), "server.rate, server.burst"),
         (url(old) != url(new), "redis"),
         (dirs(old) != dirs(new), "state_dir, runtime_dir"),
+        (private(old) != private(new), "private_redis"),
         (log(old) != log(new), "log"),
         (sandbox(old) != sandbox(new), "sandbox"),
     ]
@@ -405,6 +407,7 @@ fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
             ..AttemptRules::default()
         },
         limits: LimitRules { total: given.concurrency, per_endpoint: given.per_endpoint, ..LimitRules::default() },
+        lease_margin: given.claim_margin,
         schedule: Schedule::new(given.retry.clone(), RETRY_JITTER_PERCENT),
         look_every: settings.polling.tick,
         ..webhook::WebhookRules::default()

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::api::AccountInfo;
-use crate::carrier::{Carrier, Registry};
+use crate::carrier::{Carrier, Found, Registry};
 use crate::model::AccountName;
 use crate::polling::Account;
 use crate::polling::account::{Limits, rate_window};
@@ -45,11 +45,13 @@ pub struct Plan {
 
 /// Works the settings out, or says all that is wrong.
 pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
-    let registry = Registry::load(settings.carriers_dir.as_deref()).map_err(carrier_problems)?;
-    let mut problems = Vec::new();
+    let Found { registry, broken, problems } = Registry::find(settings.carriers_dir.as_deref());
+    let mut problems = carrier_problems(problems, settings);
+    problems.extend(super::storage::master_key_problem(settings));
     let mut accounts = Vec::new();
     let mut access = BTreeMap::new();
-    for (name, configured) in &settings.accounts {
+    // Of a carrier whose definition is broken nothing is known that an account could be judged by.
+    for (name, configured) in settings.accounts.iter().filter(|(_, account)| !broken.contains(&account.carrier)) {
         if let Some(account) = account(&registry, name, configured, settings.polling.lease, &mut problems) {
             let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
             access.insert(name.clone(), info);
@@ -75,7 +77,6 @@ impl Plan {
         let Ok(name) = SANDBOX.parse::<AccountName>() else { return };
         let Some(carrier) = self.registry.get(SANDBOX).filter(|_| !self.access.contains_key(&name)) else { return };
         let configured = settings::Account {
-            origin: "sandbox".to_owned(),
             carrier: SANDBOX.to_owned(),
             environment: "production".to_owned(),
             base_url: Some(format!("http://{listening}")),
@@ -92,12 +93,25 @@ impl Plan {
 
 /// Problems of carrier definitions, as problems of the configuration.
 #[must_use]
-pub fn carrier_problems(problems: Vec<crate::carrier::Problem>) -> Vec<Problem> {
-    problems.into_iter().map(|problem| told("carriers.dir", problem.to_string())).collect()
+pub fn carrier_problems(problems: Vec<crate::carrier::Problem>, settings: &Settings) -> Vec<Problem> {
+    let folder = settings.carriers_dir.as_ref().map(|folder| folder.display().to_string());
+    let as_ours = |problem: crate::carrier::Problem| {
+        // The folder itself is named by a key; what lies in it has a file of its own.
+        if Some(&problem.file) == folder.as_ref() {
+            return Problem::with_key("carriers.dir", format!("{}: {}", problem.file, problem.message));
+        }
+        Problem { origin: problem.file, line: problem.line, key: problem.key, message: problem.message }
+    };
+    problems.into_iter().map(as_ours).collect()
 }
 
-fn told(key: &str, message: String) -> Problem {
-    Problem { origin: "configuration".to_owned(), key: key.to_owned(), message }
+fn nearest_or_all<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    match settings::nearest(given, known.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    }
 }
 
 fn account(
@@ -107,17 +121,9 @@ fn account(
     lease: Duration,
     problems: &mut Vec<Problem>,
 ) -> Option<Account> {
-    let told = |what: &str, message: String| Problem {
-        origin: configured.origin.clone(),
-        key: format!("accounts.{name}.{what}"),
-        message,
-    };
+    let told = |what: &str, message: String| Problem::with_key(format!("accounts.{name}.{what}"), message);
     let Some(carrier) = registry.get(&configured.carrier) else {
-        let known: Vec<&str> = registry.all().map(|carrier| carrier.code().as_str()).collect();
-        let hint = match settings::nearest(&configured.carrier, known.iter().copied()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("known: {}", known.join(", ")),
-        };
+        let hint = nearest_or_all(&configured.carrier, registry.all().map(|carrier| carrier.code().as_str()));
         problems.push(told("carrier", format!("{:?} is no carrier; {hint}", configured.carrier)));
         return None;
     };
@@ -133,11 +139,9 @@ fn account(
         }
     }
     for given in configured.credentials.keys().filter(|given| !definition.credentials.contains_key(*given)) {
-        let known: Vec<&str> = definition.credentials.keys().map(String::as_str).collect();
-        problems.push(told(
-            "credentials",
-            format!("{given:?} is no credential of {}: {}", carrier.code(), known.join(", ")),
-        ));
+        let hint = nearest_or_all(given, definition.credentials.keys().map(String::as_str));
+        let message = format!("{given:?} is no credential of {}; {hint}", carrier.code());
+        problems.push(told(&format!("credentials.{given}"), message));
     }
     (problems.len() == before).then(|| assemble(name, carrier, configured, lease))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::DaemonError;
-use crate::settings::Settings;
+use crate::settings::{MaxMemory, Problem, Settings};
 use crate::store::private::{self, PrivateOptions, PrivateServer};
 use crate::store::{MasterKey, Store, StoreError, StoreOptions, Target};
 use crate::telemetry::{Pulse, Service};
@@ -22,6 +22,25 @@ pub fn master_key(settings: &Settings) -> Result<MasterKey, DaemonError> {
     }
     folder(&settings.state_dir)?;
     Ok(MasterKey::load_or_create(&settings.state_dir.join("master-key"))?)
+}
+
+/// What is wrong with the master key's file, where one is named.
+pub fn master_key_problem(settings: &Settings) -> Option<Problem> {
+    let file = settings.master_key_file.as_ref()?;
+    let told = |message: String| Problem::with_key("master_key_file", format!("{}: {message}", file.display()));
+    match std::fs::read(file) {
+        Ok(text) => MasterKey::from_text(&text).err().map(|error| told(error.to_string())),
+        Err(error) => Some(told(format!("cannot be read: {error}"))),
+    }
+}
+
+/// Why the private server could not be started, where one will be: its program is tried.
+pub async fn private_server_problem(settings: &Settings) -> Option<Problem> {
+    if external(settings).is_some() {
+        return None;
+    }
+    let tried = private::try_program(settings.private_redis.program.as_deref()).await;
+    tried.err().map(|error| Problem::with_key("private_redis.program", error.to_string()))
 }
 
 fn folder(path: &Path) -> Result<(), DaemonError> {
@@ -53,9 +72,28 @@ fn external(settings: &Settings) -> Option<Target> {
 fn private_options(settings: &Settings) -> PrivateOptions {
     PrivateOptions {
         runtime_dir: Some(settings.runtime_dir.clone()),
-        program: settings.private_redis_program.clone(),
+        program: settings.private_redis.program.clone(),
+        max_memory: match settings.private_redis.max_memory {
+            MaxMemory::Unlimited => None,
+            MaxMemory::Bytes(bytes) => Some(bytes),
+            MaxMemory::Half => memory().map(|bytes| bytes / 2),
+        },
         ..PrivateOptions::new(&settings.state_dir)
     }
+}
+
+/// The memory that this process may use: the machine's, or less where its control group has less. Nothing where the
+/// system does not tell.
+fn memory() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    });
+    let group = std::fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| {
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        std::fs::read_to_string(format!("/sys/fs/cgroup{path}/memory.max")).ok()?.trim().parse::<u64>().ok()
+    });
+    machine.into_iter().chain(group).min()
 }
 
 /// Opens the store for one command, beside a daemon that may run: its private server is used while it is there.

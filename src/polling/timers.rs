@@ -10,6 +10,7 @@ use super::settle::Policy;
 use super::worker::Shared;
 use crate::model::{TimerKind, Tracker, TrackerId, time};
 use crate::store::{Commit, Store, StoreError};
+use crate::telemetry::Repeats;
 use crate::tracking::{self, Input};
 
 /// Timers handled in one round, and how many of them at once: at midnight many promises pass together.
@@ -21,12 +22,15 @@ const AT_ONCE: usize = 32;
 pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let pulse = shared.pulses.begin("timers");
     let woken = &shared.store.wakeups().timers;
+    let unreadable = Repeats::new();
     while !cancel.is_cancelled() {
         match pulse.step(round(&shared.store, &shared.policy)).await {
             Ok(done) if done >= ROUND => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(event = "timers_unreadable", %error, "Timers cannot be run now; trying again.");
+                if let Some(times) = unreadable.count(&error.to_string(), 1) {
+                    tracing::warn!(event = "timers_unreadable", %error, times, "Timers cannot be run now; trying again.");
+                }
             }
         }
         let next = async {

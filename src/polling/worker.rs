@@ -21,7 +21,7 @@ use super::token::TokenCache;
 use super::windows::Permit;
 use crate::model::{Tracker, TrackerId};
 use crate::store::{Lease, Store, StoreError};
-use crate::telemetry::{Pulse, Pulses};
+use crate::telemetry::{Pulse, Pulses, Repeats};
 
 /// What all accounts of a daemon share.
 pub struct Shared {
@@ -185,6 +185,7 @@ async fn work(worker: &Arc<Worker>, held: &mut Held, pulse: &Pulse, cancel: &Can
     if let Ok(Some(pause)) = pulse.step(worker.shared.store.account_pause(&worker.account.name)).await {
         worker.pause(pause.until);
     }
+    let unreadable = Repeats::new();
     while !cancel.is_cancelled() && pulse.step(keep(worker, held)).await {
         while let Some(ended) = calls.try_join_next() {
             report(ended);
@@ -195,7 +196,9 @@ async fn work(worker: &Arc<Worker>, held: &mut Held, pulse: &Pulse, cancel: &Can
             match pulse.step(start_calls(worker, held, &mut calls, cancel)).await {
                 Ok(next) => next,
                 Err(error) => {
-                    tracing::warn!(event = "due_unreadable", account = %worker.account.name, %error, "What is due cannot be read; trying again.");
+                    if let Some(times) = unreadable.count(&error.to_string(), 1) {
+                        tracing::warn!(event = "due_unreadable", account = %worker.account.name, %error, times, "What is due cannot be read; trying again.");
+                    }
                     NextLook::Later
                 }
             }

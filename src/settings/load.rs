@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
 
+use super::origins::{NamedText, Origins, VARIABLES};
 use super::reader::{Problem, Problems, Reader};
 use super::{DEFAULT, Settings, sections};
 
@@ -70,58 +71,79 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Problem>> {
     load_and_judge(sources, |_| Vec::new())
 }
 
-/// The same with a judge of what settings alone cannot know, such as carriers. Where other settings are wrong, it is
-/// shown the accounts beside the defaults: whoever mends a configuration is told everything in one go.
+/// The same with a judge of what settings alone cannot know, such as carriers. Where settings are wrong, it is shown
+/// what is right of them beside defaults: whoever mends a configuration is told everything in one go.
 pub fn load_and_judge(sources: &Sources, judge: impl Fn(&Settings) -> Vec<Problem>) -> Result<Settings, Vec<Problem>> {
-    let mut unread = Vec::new();
-    let mut builder = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
-    for path in files(sources.file.as_deref(), &mut unread) {
-        match readable(&path) {
-            Ok(()) => builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml)),
-            Err(problem) => unread.push(problem),
-        }
-    }
-    let wanted = sources.environment.iter().filter(|(key, _)| key.starts_with("WISMO__")).cloned().collect();
-    let environment = Environment::with_prefix("WISMO").prefix_separator("__").separator("__").source(Some(wanted));
-    let tree = match builder.add_source(environment).build() {
-        Ok(config) => config.cache,
+    let mut found = Vec::new();
+    let texts = texts(sources.file.as_deref(), &mut found);
+    let ours = |(name, _): &&(String, String)| name.starts_with(VARIABLES);
+    let origins = Origins {
+        files: &texts,
+        variables: sources.environment.iter().filter(ours).map(|(name, _)| name.as_str()).collect(),
+    };
+    let result = match tree(&texts, sources.environment.iter().filter(ours).cloned().collect()) {
+        Ok(tree) => read_and_judge(&tree, sources, judge, &mut found),
         Err(error) => {
-            unread.push(Problem { origin: "configuration".to_owned(), key: String::new(), message: error.to_string() });
-            return Err(unread);
+            found.push(Problem::with_key("", error.to_string()));
+            None
         }
     };
-    let problems = Problems::new(unread);
-    let reader = Reader::new(&tree, "", &problems);
-    let settings = sections::settings(&reader, sources);
-    reader.finish();
-    let judged = match &settings {
-        Some(settings) => judge(settings),
-        None => accounts_alone(&tree, sources).map_or_else(Vec::new, |settings| judge(&settings)),
-    };
-    let mut found = problems.into_inner();
-    found.extend(judged);
+    found.iter_mut().for_each(|problem| origins.locate(problem));
     found.sort();
     found.dedup();
-    match settings {
-        Some(settings) if found.is_empty() => Ok(settings),
-        _ => Err(found),
-    }
+    result.filter(|_| found.is_empty()).ok_or(found)
 }
 
-/// The default settings with the accounts, and the folder of carriers, that are configured.
-fn accounts_alone(tree: &config::Value, sources: &Sources) -> Option<Settings> {
-    let mut defaults = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml)).build().ok()?.cache;
-    let (config::ValueKind::Table(defaults_table), config::ValueKind::Table(given)) = (&mut defaults.kind, &tree.kind)
-    else {
+/// All sources as one tree of values.
+fn tree(texts: &[NamedText], environment: config::Map<String, String>) -> Result<config::Value, config::ConfigError> {
+    let defaults = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    let builder = texts.iter().fold(defaults, |builder, text| builder.add_source(text.clone()));
+    let environment =
+        Environment::with_prefix("WISMO").prefix_separator("__").separator("__").source(Some(environment));
+    Ok(builder.add_source(environment).build()?.cache)
+}
+
+fn read_and_judge(
+    tree: &config::Value,
+    sources: &Sources,
+    judge: impl Fn(&Settings) -> Vec<Problem>,
+    found: &mut Vec<Problem>,
+) -> Option<Settings> {
+    let problems = Problems::default();
+    let reader = Reader::new(tree, "", &problems);
+    let settings = sections::settings(&reader, sources);
+    reader.finish();
+    let problems = problems.into_inner();
+    let shown = settings.clone().or_else(|| mended(tree, &problems, sources));
+    found.extend(problems);
+    found.extend(shown.iter().flat_map(judge));
+    settings
+}
+
+/// The settings with defaults in the place of each section that cannot be read. Accounts always can.
+fn mended(tree: &config::Value, problems: &[Problem], sources: &Sources) -> Option<Settings> {
+    let mut defaults = self::tree(&[], config::Map::new()).ok()?;
+    let (config::ValueKind::Table(mended), config::ValueKind::Table(given)) = (&mut defaults.kind, &tree.kind) else {
         return None;
     };
-    for section in ["accounts", "carriers"] {
-        if let Some(value) = given.get(section) {
-            defaults_table.insert(section.to_owned(), value.clone());
+    let is_good = |name: &str| problems.iter().all(|problem| problem.key.split('.').next() != Some(name));
+    for (name, value) in given.iter().filter(|(name, _)| *name == "accounts" || is_good(name)) {
+        mended.insert(name.clone(), value.clone());
+    }
+    let told_already = Problems::default();
+    sections::settings(&Reader::new(&defaults, "", &told_already), sources)
+}
+
+/// The texts of all files that can be read and are TOML.
+fn texts(main: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<NamedText> {
+    let mut texts = Vec::new();
+    for path in files(main, problems) {
+        match readable(&path) {
+            Ok(text) => texts.push(NamedText { name: path.display().to_string(), text }),
+            Err(problem) => problems.push(problem),
         }
     }
-    let unused = Problems::default();
-    sections::settings(&Reader::new(&defaults, "", &unused), sources)
+    texts
 }
 
 /// The main file and what lies in `conf.d` beside it.
@@ -140,20 +162,20 @@ pub(super) fn files(main: Option<&Path>, problems: &mut Vec<Problem>) -> Vec<Pat
     std::iter::once(main.to_owned()).chain(extra).collect()
 }
 
-/// Whether a file can be read and is TOML; says where it is not.
-fn readable(path: &Path) -> Result<(), Problem> {
+/// A file's text; says what is wrong with a file that cannot be read or is no TOML.
+fn readable(path: &Path) -> Result<String, Problem> {
     let text = std::fs::read_to_string(path).map_err(|error| problem(path, format!("cannot be read: {error}")))?;
     match text.parse::<toml::Table>() {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(text),
         Err(error) => {
-            let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            Err(problem(path, format!("line {line}: {}", error.message())))
+            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            Err(Problem { line, ..problem(path, error.message().to_owned()) })
         }
     }
 }
 
 fn problem(path: &Path, message: String) -> Problem {
-    Problem { origin: path.display().to_string(), key: String::new(), message }
+    Problem { origin: path.display().to_string(), ..Problem::with_key("", message) }
 }
 
 #[cfg(test)]
@@ -232,13 +254,13 @@ mod tests {
         .unwrap_err();
         let all = problems.join("\n");
         for part in [
-            "wismo.toml: server.listen: \"here\"",
+            "wismo.toml:2: server.listen: \"here\"",
             "webhook.timout: unknown key; did you mean \"timeout\"?",
             "webhook.per_endpoint: 0 is no whole number from 1",
             "nonsense: unknown key",
-            "a.toml: log.format: \"xml\"",
+            "a.toml:2: log.format: \"xml\"",
             "Bad Name",
-            "polling.lease: \"soon\" is no duration",
+            "environment WISMO__POLLING__LEASE: polling.lease: \"soon\" is no duration",
         ] {
             assert!(all.contains(part), "{part} is missing in\n{all}");
         }
@@ -247,7 +269,7 @@ mod tests {
     #[test]
     fn a_syntax_error_names_file_and_line() {
         let problems = in_folder("[server]\nlisten = ", &[], &[]).unwrap_err();
-        assert!(problems[0].contains("wismo.toml: line 2"), "{problems:?}");
+        assert!(problems[0].contains("wismo.toml:2: "), "{problems:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `config/wismo.toml` is compiled in: it is the default and the reference of every key.
 
 mod load;
+mod origins;
 mod reach;
 mod reader;
 mod sections;
@@ -36,7 +37,7 @@ pub struct Settings {
     pub server: Server,
     pub metrics: Metrics,
     pub redis: Redis,
-    pub private_redis_program: Option<PathBuf>,
+    pub private_redis: PrivateRedis,
     pub carriers_dir: Option<PathBuf>,
     pub polling: Polling,
     pub delays: Delays,
@@ -76,6 +77,25 @@ pub struct Redis {
     pub response_timeout: Duration,
 }
 
+/// `[private_redis]`
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "config/wismo.toml documents every key")]
+pub struct PrivateRedis {
+    pub program: Option<PathBuf>,
+    pub max_memory: MaxMemory,
+}
+
+/// How much memory the private server may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxMemory {
+    /// Half of the machine's.
+    Half,
+    /// As much as there is.
+    Unlimited,
+    /// So many bytes.
+    Bytes(u64),
+}
+
 /// `[polling]`
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "config/wismo.toml documents every key")]
@@ -110,6 +130,7 @@ pub struct Webhook {
     pub allow_nets: Vec<IpNet>,
     pub extra_ports: Vec<u16>,
     pub timeout: Duration,
+    pub claim_margin: Duration,
     pub per_endpoint: usize,
     pub concurrency: usize,
     pub retry: Vec<Duration>,
@@ -200,8 +221,6 @@ pub struct AccountLimits {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "config/wismo.toml documents every key")]
 pub struct Account {
-    /// The file, or other place, that says which carrier.
-    pub origin: String,
     pub carrier: String,
     pub environment: String,
     pub base_url: Option<String>,

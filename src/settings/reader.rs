@@ -10,24 +10,40 @@ use config::{Value, ValueKind};
 
 use super::units;
 
+/// What values of the environment have as their origin.
+pub(super) const ENVIRONMENT: &str = "the environment";
+
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// File or other origin of the value.
+    /// File or other origin of the value; empty where only the key is known, until its place was looked up.
     pub origin: String,
+    /// Line in the file, from 1.
+    pub line: Option<usize>,
     /// Dotted key.
     pub key: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
+impl Problem {
+    /// A problem with a key, wherever that is given.
+    #[must_use]
+    pub fn with_key(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { origin: String::new(), line: None, key: key.into(), message: message.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.key.is_empty() {
-            write!(f, "{}: {}", self.origin, self.message)
-        } else {
-            write!(f, "{}: {}: {}", self.origin, self.key, self.message)
+        f.write_str(&self.origin)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
         }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
     }
 }
 
@@ -57,8 +73,8 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&self, origin: Option<&str>, key: String, message: String) {
-        let origin = origin.unwrap_or("configuration").to_owned();
-        self.problems.borrow_mut().push(Problem { origin, key, message });
+        let origin = origin.unwrap_or_default().to_owned();
+        self.problems.borrow_mut().push(Problem { origin, line: None, key, message });
     }
 
     /// Reports a problem with a key of this table.
@@ -67,10 +83,9 @@ impl<'a> Reader<'a> {
         self.report(origin, self.key(name), message.into());
     }
 
-    /// Where a key of this table is given.
-    pub(super) fn origin(&self, name: &str) -> String {
-        let origin = self.table.and_then(|table| table.get(name)).and_then(Value::origin);
-        origin.unwrap_or("configuration").to_owned()
+    /// Whether a key has its default, because no source gives it.
+    pub(super) fn is_default(&self, name: &str) -> bool {
+        self.table.and_then(|table| table.get(name)).and_then(Value::origin).is_none()
     }
 
     /// The value of a key, where it is given.
@@ -177,13 +192,20 @@ impl<'a> Reader<'a> {
                 ValueKind::String(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
                 other => return Err(format!("{} is no list", shown(other))),
             };
-            items.iter().map(|item| read(item)).collect()
+            let (mut good, mut bad) = (Vec::new(), Vec::new());
+            for item in &items {
+                match read(item) {
+                    Ok(item) => good.push(item),
+                    Err(message) => bad.push(message),
+                }
+            }
+            if bad.is_empty() { Ok(good) } else { Err(bad.join("; ")) }
         })
     }
 
     /// A table that stands in a list below this one.
-    pub(super) fn item(&self, value: &'a Value, name: &str) -> Reader<'a> {
-        Reader::new(value, &self.key(name), self.problems)
+    pub(super) fn item(&self, value: &'a Value, name: &str, index: usize) -> Reader<'a> {
+        Reader::new(value, &self.key(&format!("{name}[{index}]")), self.problems)
     }
 
     /// Reports every key that nobody asked for, with the nearest known one.

@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::load::Sources;
 use super::reader::{Reader, text_of};
 use super::{
-    Account, AccountLimits, Delays, Log, LogFormat, Metrics, Polling, Redis, Retention, Sandbox, Server, Settings,
-    Shops, Webhook, Window, units,
+    Account, AccountLimits, Delays, Log, LogFormat, MaxMemory, Metrics, Polling, PrivateRedis, Redis, Retention, Sandbox,
+    Server, Settings, Shops, Webhook, Window, units,
 };
 use crate::model::{AccountName, Status};
 
@@ -19,6 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// The least memory that a private server is given.
+const LEAST_MEMORY: u64 = 32 << 20;
 
 /// Everything, or nothing when a key is wrong (the reader then holds why).
 pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings> {
@@ -28,29 +30,31 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         let file = Path::new(sources.variable("CREDENTIALS_DIRECTORY")?).join("master-key");
         file.exists().then_some(file)
     });
-    let private = root.section("private_redis");
-    let private_redis_program = private.given("program").map(PathBuf::from);
-    private.finish();
     let carriers = root.section("carriers");
     let carriers_dir = carriers.given("dir").map(PathBuf::from);
     carriers.finish();
     let shutdown = root.section("shutdown");
     let shutdown_deadline = shutdown.duration("deadline", MS * 100, HOUR);
     shutdown.finish();
-    let (server, metrics, redis) = (server(root), metrics(root), redis(root));
+    let (server, metrics, redis, private_redis) = (server(root), metrics(root), redis(root), private_redis(root));
     let (polling, delays) = (polling(root), delays(root));
     let (webhook, retention, sandbox, log) = (webhook(root), retention(root), sandbox(root), log(root));
     if let (Some(webhook), Some(retention)) = (&webhook, &retention) {
         let span: Duration = webhook.retry.iter().sum();
         if retention.changes < span + 7 * DAY {
-            root.section("retention").wrong(
-                "changes",
-                format!(
-                    "{} hours is too short: webhook.retry takes {} hours in all, and 7 days more are kept for replay",
-                    retention.changes.as_secs() / 3600,
-                    span.as_secs() / 3600
-                ),
-            );
+            let (kept, tried) = (retention.changes.as_secs() / 3600, span.as_secs() / 3600);
+            let section = root.section("retention");
+            if section.is_default("changes") {
+                let message = format!(
+                    "takes {tried} hours in all: changes are kept for {kept} hours (retention.changes), and that must be 7 days more"
+                );
+                root.section("webhook").wrong("retry", message);
+            } else {
+                let message = format!(
+                    "{kept} hours is too short: webhook.retry takes {tried} hours in all, and 7 days more are kept for replay"
+                );
+                section.wrong("changes", message);
+            }
         }
     }
     let accounts = accounts(root, sources);
@@ -62,7 +66,7 @@ pub(super) fn settings(root: &Reader<'_>, sources: &Sources) -> Option<Settings>
         server: server?,
         metrics: metrics?,
         redis: redis?,
-        private_redis_program,
+        private_redis: private_redis?,
         carriers_dir,
         polling: polling?,
         delays: delays?,
@@ -147,6 +151,32 @@ fn redis(root: &Reader<'_>) -> Option<Redis> {
     Some(Redis { url, cluster: cluster?, connect_timeout: connect_timeout?, response_timeout: response_timeout? })
 }
 
+fn private_redis(root: &Reader<'_>) -> Option<PrivateRedis> {
+    let s = root.section("private_redis");
+    let program = s.given("program").map(PathBuf::from);
+    let max_memory = match s.text("max_memory").as_deref() {
+        Some("half") => Some(MaxMemory::Half),
+        Some("none") => Some(MaxMemory::Unlimited),
+        Some(text) => match units::bytes(text) {
+            Ok(bytes) if bytes >= LEAST_MEMORY => Some(MaxMemory::Bytes(bytes)),
+            Ok(_) => {
+                s.wrong(
+                    "max_memory",
+                    format!("{text:?} is too little for a server that holds anything: 32mb at least"),
+                );
+                None
+            }
+            Err(message) => {
+                s.wrong("max_memory", message);
+                None
+            }
+        },
+        None => None,
+    };
+    s.finish();
+    Some(PrivateRedis { program, max_memory: max_memory? })
+}
+
 fn polling(root: &Reader<'_>) -> Option<Polling> {
     let s = root.section("polling");
     let lease = s.duration("lease", MS * 500, HOUR);
@@ -209,6 +239,7 @@ fn webhook(root: &Reader<'_>) -> Option<Webhook> {
     });
     let extra_ports = s.list("extra_ports", |text| text.parse().map_err(|_| format!("{text:?} is no port")));
     let timeout = s.duration("timeout", MS * 100, 5 * MINUTE);
+    let claim_margin = s.duration("claim_margin", SECOND, 10 * MINUTE);
     let per_endpoint = s.number("per_endpoint", 1..=1000);
     let concurrency = s.number("concurrency", 1..=10_000);
     let retry = s.list("retry", units::duration);
@@ -221,6 +252,7 @@ fn webhook(root: &Reader<'_>) -> Option<Webhook> {
         allow_nets: allow_nets?,
         extra_ports: extra_ports?,
         timeout: timeout?,
+        claim_margin: claim_margin?,
         per_endpoint: usize::try_from(per_endpoint?).ok()?,
         concurrency: usize::try_from(concurrency?).ok()?,
         retry: retry?,
@@ -276,6 +308,8 @@ fn accounts(root: &Reader<'_>, sources: &Sources) -> BTreeMap<AccountName, Accou
     accounts
 }
 
+/// An account whose carrier is given. What is wrong with the rest of it is reported, and does not keep the carrier from
+/// judging what there is: such an account is never used.
 fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
     let carrier = s.given("carrier");
     if carrier.is_none() {
@@ -289,8 +323,7 @@ fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
     let language = s.given("language");
     let shops = shops(s);
     let c = s.section("credentials");
-    let credentials =
-        c.names().into_iter().filter_map(|name| Some((name.clone(), credential(&c, &name, sources)?))).collect();
+    let credentials = c.names().into_iter().map(|name| (name.clone(), credential(&c, &name, sources))).collect();
     let l = s.section("limits");
     let small = |name| l.number(name, 1..=1_000_000).and_then(|n| u32::try_from(n).ok());
     let limits = AccountLimits {
@@ -301,60 +334,54 @@ fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
     };
     l.finish();
     s.finish();
-    Some(Account {
-        origin: s.origin("carrier"),
-        carrier: carrier?,
-        environment,
-        base_url,
-        language,
-        credentials,
-        limits,
-        shops: shops?,
-    })
+    Some(Account { carrier: carrier?, environment, base_url, language, credentials, limits, shops })
 }
 
-fn shops(s: &Reader<'_>) -> Option<Shops> {
+fn shops(s: &Reader<'_>) -> Shops {
     match s.value("shops") {
         None => {
             s.wrong("shops", "missing: a list of shops that may use the account, or \"*\" for everybody");
-            None
+            Shops::Only(Vec::new())
         }
-        Some(value) if text_of(value).is_ok_and(|text| text == "*") => Some(Shops::All),
-        Some(_) => s
-            .list("shops", |text| text.parse().map_err(|error: crate::model::ids::IdError| error.to_string()))
-            .map(Shops::Only),
+        Some(value) if text_of(value).is_ok_and(|text| text == "*") => Shops::All,
+        Some(_) => {
+            let read = |text: &str| text.parse().map_err(|error: crate::model::ids::IdError| error.to_string());
+            Shops::Only(s.list("shops", read).unwrap_or_default())
+        }
     }
 }
 
-/// The text itself, or the content of a file or of a credential of the service manager.
-fn credential(c: &Reader<'_>, name: &str, sources: &Sources) -> Option<SecretString> {
+/// The text itself, or the content of a file or of a credential of the service manager. Empty where it cannot be had,
+/// which is reported: it is not missing as well.
+fn credential(c: &Reader<'_>, name: &str, sources: &Sources) -> SecretString {
     if c.value(name).is_some_and(|value| text_of(value).is_ok()) {
-        return c.text(name).map(SecretString::from);
+        return SecretString::from(c.text(name).unwrap_or_default());
     }
     let from = c.section(name);
-    let path = match (from.given("file"), from.given("credential")) {
+    let (file, credential) = (from.given("file"), from.given("credential"));
+    from.finish();
+    let path = match (file, credential) {
         (Some(file), None) => PathBuf::from(file),
         (None, Some(credential)) => {
             let Some(folder) = sources.variable("CREDENTIALS_DIRECTORY") else {
                 let message = "$CREDENTIALS_DIRECTORY is not set: start wismo by systemd with LoadCredential=, or use { file = \"...\" }";
                 from.wrong("credential", message);
-                return None;
+                return SecretString::default();
             };
             Path::new(folder).join(credential)
         }
         _ => {
             c.wrong(name, "write the secret's text, { file = \"/path\" } or { credential = \"name\" }");
-            return None;
+            return SecretString::default();
         }
     };
-    from.finish();
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())),
-        Err(error) => {
-            c.wrong(name, format!("{} cannot be read: {error}", path.display()));
-            None
-        }
+    let text = std::fs::read_to_string(&path);
+    match text.as_deref().map(|text| text.trim_end_matches(['\n', '\r'])) {
+        Ok("") => c.wrong(name, format!("{} is empty: the secret belongs into it", path.display())),
+        Ok(secret) => return SecretString::from(secret),
+        Err(error) => c.wrong(name, format!("{} cannot be read: {error}", path.display())),
     }
+    SecretString::default()
 }
 
 fn windows(l: &Reader<'_>) -> Option<Vec<Window>> {
@@ -363,19 +390,21 @@ fn windows(l: &Reader<'_>) -> Option<Vec<Window>> {
         l.wrong("windows", "a list belongs here, such as [{ calls = 1000, per = \"1d\" }]");
         return None;
     };
-    let read = |item: &config::Value| {
-        let w = l.item(item, "windows");
+    let read = |(at, item): (usize, &config::Value)| {
+        let w = l.item(item, "windows", at);
         let calls = w.number("calls", 1..=u64::from(u32::MAX)).and_then(|n| u32::try_from(n).ok());
         let per = w.duration("per", MS * 100, 366 * DAY);
         let reset = w.given("reset");
         if reset.as_ref().is_some_and(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
             w.wrong("reset", "no such zone: write an IANA name such as Europe/Paris or UTC");
         }
-        if calls.is_none() || per.is_none() {
-            l.wrong("windows", "each window needs calls and per");
+        for name in ["calls", "per"].into_iter().filter(|name| w.value(name).is_none()) {
+            w.wrong(name, "missing: each window needs calls and per");
         }
         w.finish();
         Some(Window { calls: calls?, per: per?, reset })
     };
-    items.iter().map(read).collect()
+    // Each is read before any is given up.
+    let windows: Vec<Option<Window>> = items.iter().enumerate().map(read).collect();
+    windows.into_iter().collect()
 }

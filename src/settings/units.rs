@@ -22,6 +22,22 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(bad)
 }
 
+/// Reads `64mb`, `2gb`: binary units, as Redis has them.
+///
+/// # Errors
+/// A sentence that says what would be right.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is no size: write a whole number and mb or gb, such as 512mb, or half, or none");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+    let number: u64 = text[..digits].parse().map_err(|_| bad())?;
+    let unit = match text[digits..].trim() {
+        "mb" => 1 << 20,
+        "gb" => 1 << 30,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(unit).ok_or_else(bad)
+}
+
 /// The known word nearest to `given`, when it is near enough to be meant.
 #[must_use]
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -58,6 +74,14 @@ mod tests {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
         for bad in ["", "5", "s", "-1s", "1.5h", "99999999999999999999d", "3 weeks"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_need_a_unit() {
+        assert_eq!(bytes("2gb").unwrap(), 2 << 30);
+        for bad in ["", "5", "mb", "1.5gb", "99999999999999999gb", "3 kilos"] {
+            assert!(bytes(bad).is_err(), "{bad}");
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn check(connection: &Connection, target: &Target) -> Result<Fi
     let mut fitness = Fitness { version: (u32::MAX, 0), append_only: true, warnings: Vec::new() };
     for node in nodes {
         let info = InfoDict::from_redis_value(node).map_err(redis::RedisError::from)?;
-        check_node(&info, matches!(target, Target::Cluster { .. }), &mut fitness)?;
+        check_node(&info, target, &mut fitness)?;
     }
     check_packing(connection, &mut fitness).await;
     check_syncing(connection, &mut fitness).await;
@@ -46,7 +46,7 @@ pub(super) async fn check(connection: &Connection, target: &Target) -> Result<Fi
     Ok(fitness)
 }
 
-fn check_node(info: &InfoDict, cluster: bool, fitness: &mut Fitness) -> Result<(), StoreError> {
+fn check_node(info: &InfoDict, target: &Target, fitness: &mut Fitness) -> Result<(), StoreError> {
     let text = |name: &str| info.get::<String>(name).unwrap_or_default();
     // Valkey tells its own version beside the Redis version whose commands it speaks.
     let version = if text("valkey_version").is_empty() { text("redis_version") } else { text("valkey_version") };
@@ -67,7 +67,7 @@ fn check_node(info: &InfoDict, cluster: bool, fitness: &mut Fitness) -> Result<(
     if text("role") == "slave" {
         return Err(StoreError::Unfit("it is a replica, which takes no writes: name the primary".to_owned()));
     }
-    match (cluster, text("cluster_enabled") == "1") {
+    match (matches!(target, Target::Cluster { .. }), text("cluster_enabled") == "1") {
         (true, false) => {
             return Err(StoreError::Unfit("it is no cluster, and the configuration says that it is one".to_owned()));
         }
@@ -85,7 +85,8 @@ fn check_node(info: &InfoDict, cluster: bool, fitness: &mut Fitness) -> Result<(
                 .to_owned(),
         );
     }
-    if text("maxmemory") == "0" {
+    // The private server has what private_redis.max_memory says.
+    if text("maxmemory") == "0" && !matches!(target, Target::Unix { .. }) {
         fitness.warnings.push(
             "Redis has no maxmemory: when the machine's memory is full, the system kills it; set maxmemory below that"
                 .to_owned(),

@@ -6,6 +6,8 @@ mod notify;
 pub mod pulse;
 mod service;
 
+mod repeats;
+
 use std::io::IsTerminal;
 
 use tracing::Level;
@@ -18,6 +20,8 @@ pub use pulse::{Pulse, Pulses};
 pub use service::Service;
 
 use crate::settings::{Log, LogFormat};
+
+pub use repeats::Repeats;
 
 /// Starts logging to standard error. A second call changes nothing.
 ///

@@ -25,7 +25,7 @@ use super::sign;
 use crate::clock;
 use crate::model::time::after;
 use crate::model::{Change, Endpoint, EndpointState};
-use crate::telemetry::{Pulse, metrics};
+use crate::telemetry::{Pulse, Repeats, metrics};
 
 /// How webhooks are delivered.
 #[derive(Debug, Clone)]
@@ -93,6 +93,7 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
     let mut tasks = JoinSet::new();
     let mut trouble = Duration::ZERO;
     let mut swept = Instant::now();
+    let unclaimed = Repeats::new();
     while !cancel.is_cancelled() {
         while tasks.try_join_next().is_some() {}
         let limit = desk.limits.free().min(BATCH);
@@ -104,7 +105,9 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
             }
             Err(error) => {
                 trouble = (trouble * 2).clamp(deps.rules.look_every, LONGEST_TROUBLE_WAIT);
-                tracing::warn!(event = "deliveries_unreadable", %error, wait = ?trouble, "Deliveries cannot be claimed; asking again.");
+                if let Some(times) = unclaimed.count(&error.to_string(), 1) {
+                    tracing::warn!(event = "deliveries_unclaimed", %error, times, wait = ?trouble, "Deliveries cannot be claimed; asking again.");
+                }
                 (Vec::new(), false)
             }
         };

@@ -211,3 +211,20 @@ fn files_stay_small_enough_to_read() {
     }
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+/// Logs are read by machines: what a line is about is in its `event`.
+#[test]
+fn every_log_line_names_its_event() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let code: String = code(&text).map(|(_, line)| format!("{line}\n")).collect();
+        for level in ["error", "warn", "info", "debug"] {
+            for (at, start) in code.match_indices(&format!("tracing::{level}!(")) {
+                if !code[at + start.len()..].trim_start().starts_with("event = ") {
+                    wrong.push(format!("{}: {}", path.display(), code[at..].lines().next().unwrap_or_default()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::{Given, Nulls, TrackerBody};
-use super::{RACES, account_of, own, races_never_end, updated, view};
+use super::{RACES, account_of, races_never_end, updated, view};
 use crate::api::extract::{Body, Id};
 use crate::api::input::{self, short};
+use crate::api::own::own;
 use crate::api::problem::Problem;
 use crate::api::state::{Api, Caller, Reloadable};
 use crate::model::{ShopId, Substatus, Tracker};
@@ -209,7 +210,7 @@ async fn change(
 ) -> Result<Tracker, Problem> {
     let (store, current) = (api.store()?, api.current());
     for _ in 0..RACES {
-        let before = own(api, shop, id).await?;
+        let before: Tracker = own(api, shop, id).await?;
         let step = step(&current, &before, store.now().await?)?;
         if let Some(tracker) = commit(store, &before, step).await? {
             return Ok(tracker);

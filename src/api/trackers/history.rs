@@ -5,12 +5,13 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::own;
 use crate::api::cursor::List;
 use crate::api::extract::Id;
+use crate::api::own::own;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::state::{Api, Caller};
+use crate::model::Tracker;
 
 /// A page of changes.
 #[derive(Serialize)]
@@ -26,7 +27,7 @@ pub async fn changes(
     Id(id): Id,
     query: Query,
 ) -> Result<Json<Changes>, Problem> {
-    let tracker = own(&api, &shop, &id).await?;
+    let tracker: Tracker = own(&api, &shop, &id).await?;
     query.knows(&["limit", "cursor"])?;
     let limit = query.limit(50, 100)?;
     let store = api.store()?;

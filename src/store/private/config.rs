@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+
+use super::process::Way;
 
 /// The daemon's own user.
 pub(super) const USER: &str = "wismo";
@@ -52,7 +54,8 @@ const READABLE: [&str; 28] = [
 /// On `appendfsync`: `everysec` sounds harmless, but while its fsync runs the server holds writes back for up to two
 /// seconds and acknowledges them all the same; killed in that moment (measured: 5 of 25 kills within 100 ms of a full
 /// second) it loses them. `always` lost nothing.
-pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString, sync_always: bool) -> String {
+pub(super) fn text(folder: &Path, way: &Way) -> String {
+    let (socket, password) = (&way.socket, &way.password);
     let mut text = String::new();
     let hash = HEXLOWER.encode(&Sha256::digest(password.expose_secret().as_bytes()));
     let lines = [
@@ -64,9 +67,10 @@ pub(super) fn text(folder: &Path, socket: &Path, password: &SecretString, sync_a
         format!("dir {}", quoted(folder)),
         // What was acknowledged is in the file; nothing is thrown away to make room.
         "appendonly yes".to_owned(),
-        format!("appendfsync {}", if sync_always { "always" } else { "everysec" }),
+        format!("appendfsync {}", if way.sync_always { "always" } else { "everysec" }),
         "save \"\"".to_owned(),
         "maxmemory-policy noeviction".to_owned(),
+        format!("maxmemory {}", way.max_memory.unwrap_or(0)),
         "daemonize no".to_owned(),
         "supervised no".to_owned(),
         "logfile \"\"".to_owned(),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StoreError, Target};
 use files::Folder;
+pub use process::try_program;
 use process::{Process, Way};
 
 /// How often the server's life is checked.
@@ -34,6 +35,8 @@ pub struct PrivateOptions {
     pub state_dir: PathBuf,
     /// Folder of the socket, where it is not the state folder.
     pub runtime_dir: Option<PathBuf>,
+    /// The most memory that it may take; beyond, it refuses what would take more.
+    pub max_memory: Option<u64>,
     /// The server's program, where it is not to be searched for.
     pub program: Option<PathBuf>,
     /// Whether every write is on disk before it is acknowledged. Without, writes are quicker, and a server that is
@@ -53,6 +56,7 @@ impl PrivateOptions {
             state_dir: state_dir.into(),
             runtime_dir: None,
             program: None,
+            max_memory: None,
             sync_always: true,
             start_timeout: Duration::from_secs(15),
             stop_timeout: Duration::from_secs(15),
@@ -85,6 +89,7 @@ pub async fn start(options: PrivateOptions) -> Result<PrivateServer, StoreError>
         folder: folder.data().to_owned(),
         patience: options.start_timeout,
         sync_always: options.sync_always,
+        max_memory: options.max_memory,
     };
     let process = match folder.try_server_lock()? {
         Some(lock) => process::spawn(&folder, &way, options.program.as_deref(), lock).await?,

@@ -25,6 +25,8 @@ const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 const FOLDERS: [&str; 5] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/homebrew/bin", "/usr/lib/redis"];
 const MISSING: &str = "neither redis-server nor valkey-server is installed: install the package `redis-server` or \
                        `valkey-server` (`apt install redis-server`), or set redis.url to a server that runs already";
+const INSTALL: &str = "install the package `redis-server` or `valkey-server` (`apt install redis-server`) and leave the \
+                       key empty, or set redis.url to a server that runs already";
 const LOOK: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -38,6 +40,8 @@ pub(super) struct Way {
     pub(super) patience: Duration,
     /// Whether every write is on disk before it is acknowledged.
     pub(super) sync_always: bool,
+    /// The most memory that it may take.
+    pub(super) max_memory: Option<u64>,
 }
 
 /// A server that runs, ours by birth or by adoption.
@@ -54,12 +58,8 @@ pub(super) async fn spawn(
     lock: File,
 ) -> Result<Process, StoreError> {
     let named = program;
-    let program = match named {
-        Some(program) => program.to_owned(),
-        None => search().ok_or_else(|| StoreError::Private(MISSING.to_owned()))?,
-    };
-    let configuration =
-        folder.write("redis.conf", &config::text(folder.data(), &way.socket, &way.password, way.sync_always))?;
+    let program = found(named)?;
+    let configuration = folder.write("redis.conf", &config::text(folder.data(), way))?;
     // We hold both locks: whatever lies there is the socket of a server that is gone.
     match std::fs::remove_file(&way.socket) {
         Ok(()) => {}
@@ -80,13 +80,7 @@ pub(super) async fn spawn(
         .spawn();
     let mut child = match started {
         Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::Private(named.map_or_else(
-                || MISSING.to_owned(),
-                |program| format!("there is no program {} (private_redis.program)", program.display()),
-            )));
-        }
-        Err(error) => return Err(StoreError::Private(format!("{} does not start: {error}", program.display()))),
+        Err(error) => return Err(not_started(named, &program, &error)),
     };
     let pid = child.id().unwrap_or(0);
     let ready = async {
@@ -100,6 +94,49 @@ pub(super) async fn spawn(
             let _ = child.start_kill();
             let _ = child.wait().await;
             Err(error)
+        }
+    }
+}
+
+/// The program: the named one, or one that is installed.
+fn found(named: Option<&Path>) -> Result<PathBuf, StoreError> {
+    named.map(Path::to_owned).or_else(search).ok_or_else(|| StoreError::Private(MISSING.to_owned()))
+}
+
+fn not_started(named: Option<&Path>, program: &Path, error: &std::io::Error) -> StoreError {
+    let told = match (error.kind(), named) {
+        (std::io::ErrorKind::NotFound, None) => MISSING.to_owned(),
+        (std::io::ErrorKind::NotFound, Some(_)) => {
+            format!("there is no program {} (private_redis.program): {INSTALL}", program.display())
+        }
+        (std::io::ErrorKind::PermissionDenied, _) => {
+            format!("{} is there but may not be executed (chmod +x, or name another program)", program.display())
+        }
+        _ => format!("{} does not start: {error}", program.display()),
+    };
+    StoreError::Private(told)
+}
+
+/// Whether the program is there, starts, and is a server that will do. It is asked for its version, and no more.
+pub async fn try_program(named: Option<&Path>) -> Result<(), StoreError> {
+    let program = found(named)?;
+    let mut command = Command::new(&program);
+    command.arg("--version").env_clear().stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = timeout(ANSWER, command.output())
+        .await
+        .map_err(|_| StoreError::Private(format!("{} does not tell its version in {ANSWER:?}", program.display())))?
+        .map_err(|error| not_started(named, &program, &error))?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let version = told.split_whitespace().find_map(|word| word.strip_prefix("v="));
+    let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    match (major, version) {
+        (Some(7..), _) => Ok(()),
+        (Some(_), Some(old)) => Err(StoreError::Private(format!(
+            "{} has version {old}, and wismo needs Redis 7 or Valkey 8 or newer: {INSTALL}",
+            program.display()
+        ))),
+        _ => {
+            Err(StoreError::Private(format!("{} is neither a Redis nor a Valkey server: {INSTALL}", program.display())))
         }
     }
 }

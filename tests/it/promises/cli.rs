@@ -62,12 +62,12 @@ shops = "*"
     assert_eq!(code(&output), 78, "{told}");
     assert!(output.stdout.is_empty());
     for part in [
-        "wismo.toml: server.lisen: unknown key; did you mean \"listen\"?",
+        "wismo.toml:3: server.lisen: unknown key; did you mean \"listen\"?",
         "webhook.allow_nets",
         "10.0.0.0/99",
         "webhook.timeout: \"soon\" is no duration",
         "polling.intervals.in_transt: unknown key; did you mean \"in_transit\"?",
-        "10-more.toml: log.format",
+        "10-more.toml:2: log.format",
         "shutdown.deadlin: unknown key; did you mean \"deadline\"?",
     ] {
         assert!(told.contains(part), "{part} is missing in\n{told}");
@@ -103,7 +103,7 @@ shops = ["x"]
             "accounts.a.carrier: \"upss\" is no carrier; did you mean \"ups\"?",
             "accounts.b.environment: \"moon\" is none of",
             "accounts.b.credentials: key is missing",
-            "accounts.b.credentials: \"keey\" is no credential of laposte",
+            "accounts.b.credentials.keey: \"keey\" is no credential of laposte",
             "accounts.c.credentials",
         ] {
             assert!(told.contains(part), "{subcommand}: {part} is missing in\n{told}");
@@ -359,4 +359,59 @@ fn normalize_reads_standard_input_and_explains() {
     );
     let read = wismo(&["normalize", "ups", file]);
     assert!(text(&read.stdout).starts_with("outcome: ok\n"), "for people: {}", text(&read.stdout));
+}
+
+/// An outcome that is not good says why, for people and for machines.
+#[test]
+fn normalize_gives_the_reason_of_an_outcome_that_is_not_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = |body: &str| {
+        let file = folder.path().join("answer");
+        fs::write(&file, body).unwrap();
+        file.display().to_string()
+    };
+    let broken = answer("{\"trackResponse\":\n  {\"shipment\": }}");
+    let told = json(&wismo(&["normalize", "ups", &broken, "--json"]));
+    assert_eq!(told["outcome"], "drifted");
+    let reason = told["reason"].as_str().unwrap();
+    assert!(reason.contains("the body cannot be read: not readable as JSON: ") && reason.contains("line 2"), "{told}");
+    let read = text(&wismo(&["normalize", "ups", &broken]).stdout);
+    assert!(read.starts_with("outcome: drifted\nreason: the body cannot be read"), "{read}");
+    let empty = json(&wismo(&["normalize", "ups", &answer(""), "--json"]));
+    assert!(empty["reason"].as_str().unwrap().contains("the body is empty"), "{empty}");
+    let xml = json(&wismo(&["normalize", "mondialrelay", &answer("<a><b></a>"), "--json"]));
+    assert!(xml["reason"].as_str().unwrap().contains("not readable as XML"), "{xml}");
+    let other = json(&wismo(&["normalize", "ups", &answer("{\"a\": 1}"), "--number", "1Z12345E0205271686", "--json"]));
+    assert_eq!(other["outcome"], "drifted", "{other}");
+    assert!(!other["reason"].as_str().unwrap().is_empty(), "{other}");
+    let away = json(&wismo(&["normalize", "ups", &answer("{}"), "--http-status", "503", "--json"]));
+    assert!(away["reason"].as_str().unwrap().contains("HTTP status 503"), "{away}");
+    let good = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/ups/samples/delivered.json");
+    assert!(json(&wismo(&["normalize", "ups", good, "--json"]))["reason"].is_null());
+}
+
+#[test]
+fn detect_tells_a_wrong_check_digit_from_an_unknown_shape() {
+    let mistyped = wismo(&["detect", "1Z12345E0205271687"]);
+    let told = text(&mistyped.stdout);
+    assert!(told.contains("shape of a number of ups") && told.contains("its check digit is wrong"), "{told}");
+    let shown = json(&wismo(&["detect", "1Z12345E0205271687", "--json"]));
+    assert_eq!(shown["candidates"], serde_json::json!([]));
+    assert_eq!((&shown["mistyped"][0]["carrier"], &shown["mistyped"][0]["checksum"]), (&"ups".into(), &"wrong".into()));
+    assert!(text(&wismo(&["detect", "???"]).stdout).contains("has numbers of this shape"));
+}
+
+#[test]
+fn the_columns_of_the_sandboxs_numbers_are_straight() {
+    let shown = text(&wismo(&["carriers", "show", "sandbox"]).stdout);
+    let lines: Vec<&str> =
+        shown.lines().filter(|line| line.starts_with("  SANDBOX-")).filter(|line| line.contains("  ")).collect();
+    let starts: Vec<usize> = lines
+        .iter()
+        .filter_map(|line| {
+            let number = 2 + line[2..].find(' ')?;
+            Some(number + line[number..].find(|c| c != ' ')?)
+        })
+        .collect();
+    assert!(starts.len() > 10 && starts.iter().all(|start| *start == starts[0]), "{shown}");
 }

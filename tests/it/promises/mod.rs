@@ -1,6 +1,7 @@
 //! One test at least for each promise, driving the real program against real Redis and the stand-ins over sockets.
 
 mod cli;
+mod configuration;
 mod delays;
 mod deliveries;
 mod demo;
