@@ -376,7 +376,7 @@ fn normalize_gives_the_reason_of_an_outcome_that_is_not_good() {
     let reason = told["reason"].as_str().unwrap();
     assert!(reason.contains("the body cannot be read: not readable as JSON: ") && reason.contains("line 2"), "{told}");
     let read = text(&wismo(&["normalize", "ups", &broken]).stdout);
-    assert!(read.starts_with("outcome: drifted\nreason: the body cannot be read"), "{read}");
+    assert!(read.starts_with("outcome: drifted\nreason: ") && read.contains("the body cannot be read"), "{read}");
     let empty = json(&wismo(&["normalize", "ups", &answer(""), "--json"]));
     assert!(empty["reason"].as_str().unwrap().contains("the body is empty"), "{empty}");
     let xml = json(&wismo(&["normalize", "mondialrelay", &answer("<a><b></a>"), "--json"]));
