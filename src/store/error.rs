@@ -7,7 +7,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum StoreError {
     /// Redis did not answer, or answered with an error.
-    #[error("Redis: {0}")]
+    #[error("Redis: {}", shortly(&.0.to_string()))]
     Redis(#[from] redis::RedisError),
     /// A key holds something that this version does not understand.
     #[error("{key} holds what wismo did not write there: {problem}")]
@@ -66,5 +66,29 @@ impl StoreError {
             ),
             _ => false,
         }
+    }
+}
+
+/// Of many commands sent at once that all fail, usually for one reason, the first tells enough.
+fn shortly(told: &str) -> String {
+    let (failures, first) = (told.matches("(Index ").count(), told.split("error: ").nth(1));
+    match first.filter(|_| failures > 1 && told.starts_with("Pipeline failures")) {
+        Some(first) => {
+            let first = first.split("), (Index ").next().unwrap_or(first);
+            format!("{first} (and {} more like it)", failures - 1)
+        }
+        None => told.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortly;
+
+    #[test]
+    fn a_pipeline_that_failed_is_told_by_its_first_failure() {
+        let told = "Pipeline failures: [(Index 0, error: LOADING: Redis is loading), (Index 1, error: LOADING: Redis is loading)]";
+        assert_eq!(shortly(told), "LOADING: Redis is loading (and 1 more like it)");
+        assert_eq!(shortly("Connection refused"), "Connection refused");
     }
 }
