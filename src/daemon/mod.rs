@@ -410,7 +410,6 @@ fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
         lease_margin: given.claim_margin,
         schedule: Schedule::new(given.retry.clone(), RETRY_JITTER_PERCENT),
         look_every: settings.polling.tick,
-        ..webhook::WebhookRules::default()
     }
 }
 

@@ -88,7 +88,9 @@ pub fn load_and_judge(sources: &Sources, judge: impl Fn(&Settings) -> Vec<Proble
             None
         }
     };
-    found.iter_mut().for_each(|problem| origins.locate(problem));
+    for problem in &mut found {
+        origins.locate(problem);
+    }
     found.sort();
     found.dedup();
     result.filter(|_| found.is_empty()).ok_or(found)
