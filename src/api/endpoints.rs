@@ -93,7 +93,7 @@ pub async fn patch(
     Id(id): Id,
     Body(bytes): Body,
 ) -> Result<Json<Value>, Problem> {
-    let mut endpoint = own(&api, &shop, &id).await?;
+    let mut endpoint: Endpoint = own(&api, &shop, &id).await?;
     let body: EndpointPatch = input::body(&bytes)?;
     if let Some(url) = body.url {
         let guard = api.current().guard.clone();

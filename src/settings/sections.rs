@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::load::Sources;
 use super::reader::{Reader, text_of};
 use super::{
-    Account, AccountLimits, Delays, Log, LogFormat, MaxMemory, Metrics, Polling, PrivateRedis, Redis, Retention, Sandbox,
-    Server, Settings, Shops, Webhook, Window, units,
+    Account, AccountLimits, Delays, Log, LogFormat, MaxMemory, Metrics, Polling, PrivateRedis, Redis, Retention,
+    Sandbox, Server, Settings, Shops, Webhook, Window, units,
 };
 use crate::model::{AccountName, Status};
 
