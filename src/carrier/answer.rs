@@ -23,19 +23,20 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::Value;
 
 use self::body::Body;
 use self::mapping::Mapper;
-use self::nodes::{Call, CloneIf, drop_path, is_better, picked};
+use self::nodes::{Call, is_better, picked, without};
 use self::outcome::{Seen, Verdict, by_http, by_rules};
 use self::trace::Trace;
 use super::call::{CallItem, RawAnswer};
 use super::definition::Definition;
 use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
-use super::expr::Scope;
+use super::expr::{Scope, objects_of};
 use crate::model::{Observation, PollOutcome};
 
 pub use self::carrier::normalize;
@@ -101,7 +102,7 @@ pub(super) fn read_token_answer(
     };
     let http = outcome::http_value(response);
     let scope = Scope::new().with("root", &root).with("http", &http).focus(&root);
-    let all = || text.to_string();
+    let all = || Cow::Borrowed(&*text);
     let seen = Seen { status: response.status, body: &body, text: &all, scope: &scope };
     let verdict = by_rules(rules, &seen).map(|verdict| (verdict.outcome, verdict.message));
     (root, verdict)
@@ -161,11 +162,10 @@ impl AnswerReader<'_> {
         }
         let (http, none) = (outcome::http_value(response), Value::from(""));
         let scope = Scope::new().with("root", body.value()).with("http", &http).with("number", &none);
-        let list = self.parcel_list(&scope, body.value());
+        let nodes = self.parcel_nodes(&scope, body.value());
         let mut seen = HashSet::new();
-        let nodes = mapping::list_of(&list);
         let lone = nodes.len() == 1;
-        let named = nodes.into_iter().take(MAX_NODES).filter_map(|node| match self.echo(&scope, node) {
+        let named = nodes.iter().take(MAX_NODES).filter_map(|node| match self.echo(&scope, node) {
             Some(echo) => Some(echo),
             None => (lone && spec.single).then(String::new),
         });
@@ -173,13 +173,8 @@ impl AnswerReader<'_> {
     }
 
     fn judge(&self, items: &[CallItem], response: &RawAnswer, body: &Body, text: &str, trace: &mut Trace) -> Answer {
-        let mut dropped =
-            body.value().clone_if(self.definition.drops.paths.iter().any(|path| path.starts_with("root.")));
-        if let Some(root) = &mut dropped {
-            for path in self.definition.drops.paths.iter().filter_map(|path| path.strip_prefix("root.")) {
-                drop_path(root, path);
-            }
-        }
+        let drops = self.definition.drops.paths.iter();
+        let dropped = without(body.value(), drops.filter_map(|path| path.strip_prefix("root.")));
         let root = dropped.as_ref().unwrap_or_else(|| body.value());
         let http = outcome::http_value(response);
         let number = Value::from(items.first().map_or("", |item| item.number.as_str()));
@@ -190,7 +185,7 @@ impl AnswerReader<'_> {
             .with("number", &number)
             .with("numbers", &numbers)
             .focus(root);
-        let all = || text.to_owned();
+        let all = || Cow::Borrowed(text);
         let seen = Seen { status: response.status, body, text: &all, scope: &scope };
         let verdict =
             by_rules(&self.definition.outcome, &seen).unwrap_or_else(|| by_http(response.status, body, items.len()));
@@ -249,10 +244,10 @@ impl AnswerReader<'_> {
         }
     }
 
-    fn parcel_list<'s>(&self, scope: &'s Scope<'_>, root: &'s Value) -> std::borrow::Cow<'s, Value> {
+    fn parcel_nodes<'s>(&'s self, scope: &'s Scope<'_>, root: &'s Value) -> Vec<Cow<'s, Value>> {
         match &self.definition.answer.parcels {
-            Some(source) => source.eval(scope).unwrap_or(std::borrow::Cow::Owned(Value::Null)),
-            None => std::borrow::Cow::Borrowed(root),
+            Some(source) => source.objects(scope).unwrap_or_default(),
+            None => objects_of(root).into_iter().map(Cow::Borrowed).collect(),
         }
     }
 
@@ -271,19 +266,23 @@ impl AnswerReader<'_> {
             let drifted = |item: &CallItem| ParcelAnswer::without(&item.number, PollOutcome::Drifted, message.clone());
             return items.iter().map(drifted).collect();
         }
-        let list = self.parcel_list(call.scope, call.root);
-        let mut nodes = mapping::list_of(&list);
+        let mut nodes = self.parcel_nodes(call.scope, call.root);
         nodes.truncate(MAX_NODES);
         let echoes: Vec<Option<String>> =
             nodes.iter().map(|node| if spec.echo { self.echo(call.scope, node) } else { None }).collect();
         let lone = items.len() == 1 && (!spec.echo || (spec.single && nodes.len() == 1 && echoes[0].is_none()));
         let mut parcels = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
+            let asked = std::cell::OnceCell::new();
+            let same = |echo: &str| {
+                let asked = || asked.get_or_init(|| (self.normalise)(&item.number)).as_deref();
+                echo == item.number || asked() == Some(echo)
+            };
             let own: Vec<&Value> = nodes
                 .iter()
                 .zip(&echoes)
-                .filter(|(_, echo)| lone || echo.as_deref().is_some_and(|echo| self.same(echo, &item.number)))
-                .map(|(node, _)| *node)
+                .filter(|(_, echo)| lone || echo.as_deref().is_some_and(same))
+                .map(|(node, _)| node.as_ref())
                 .collect();
             let outer = trace.nested(|| format!("parcels[{at}]."));
             let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &own, item, call));
@@ -292,10 +291,6 @@ impl AnswerReader<'_> {
             trace.restore(outer);
         }
         parcels
-    }
-
-    fn same(&self, echo: &str, asked: &str) -> bool {
-        echo == asked || (self.normalise)(asked).is_some_and(|asked| asked == echo)
     }
 
     /// Of several nodes with one number (numbers are used again), the one that is read and has the newest event.
@@ -338,18 +333,12 @@ impl AnswerReader<'_> {
         call: &Call<'_>,
         trace: &mut Trace,
     ) -> ParcelAnswer {
-        let mut kept = node.clone_if(!self.definition.drops.paths.is_empty());
-        if let Some(node) = &mut kept {
-            self.definition
-                .drops
-                .paths
-                .iter()
-                .for_each(|path| drop_path(node, path.strip_prefix("p.").unwrap_or(path)));
-        }
+        let drops = self.definition.drops.paths.iter();
+        let kept = without(node, drops.map(|path| path.strip_prefix("p.").unwrap_or(path)));
         let node = kept.as_ref().unwrap_or(node);
         let number = Value::from(item.number.as_str());
         let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
-        let text = || node.to_string();
+        let text = || Cow::Owned(node.to_string());
         let seen = Seen { status: call.response.status, body: call.body, text: &text, scope: &scope };
         if let Some(verdict) = by_rules(&self.definition.item_outcome, &seen) {
             trace.line("outcome", Some(&rule_name("item_outcome", &verdict)), || Value::from(verdict.outcome.name()));

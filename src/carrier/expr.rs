@@ -1,11 +1,13 @@
 //! The one expression language of the definitions: sources in answers, templates in requests.
 //!
-//! A plain path (`status.code`, `a.b[0].c`, `p['x-y']`) runs straight on the parsed JSON; everything else is a
-//! minijinja expression with fuel, without files, environment or other templates. `null`, undefined and blank
+//! A plain path (`status.code`, `a.b[0].c`, `p['x-y']`) runs straight on the parsed JSON, and so do simple expressions
+//! (`native`), which give what the engine would give; everything else is a minijinja expression with fuel, without files, environment or other templates. `null`, undefined and blank
 //! text are the same thing here: absent. Nothing in this room panics on any input, and every evaluation ends.
 
 mod engine;
 mod filters;
+mod got;
+mod native;
 mod path;
 mod scope;
 mod source;
@@ -15,6 +17,7 @@ mod text;
 use thiserror::Error;
 
 pub(in crate::carrier) use filters::percent_encode;
+pub(in crate::carrier) use got::objects_of;
 pub use path::Path;
 pub use scope::Scope;
 pub use source::{Condition, Source};

@@ -6,48 +6,55 @@ use sha2::{Digest, Sha256};
 /// Hash of JSON whatever the order of its keys, of further JSON where something is read there, and of the
 /// definition's version. Never 0: that means "no answer yet".
 pub fn of(version: u64, parts: &[&Value]) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(version.to_be_bytes());
+    let mut fed = Vec::with_capacity(4_096);
+    fed.extend(version.to_be_bytes());
     for part in parts {
-        feed(&mut hash, part);
+        feed(&mut fed, part);
     }
+    hash(&fed)
+}
+
+fn hash(fed: &[u8]) -> u64 {
     let mut first = [0; 8];
-    first.copy_from_slice(&hash.finalize()[..8]);
+    first.copy_from_slice(&Sha256::digest(fed)[..8]);
     u64::from_be_bytes(first).max(1)
 }
 
 /// Every value starts with its kind and, where it can be longer or shorter, its length: no two values feed alike.
-fn feed(hash: &mut Sha256, value: &Value) {
-    let head = |hash: &mut Sha256, kind: u8, len: usize| {
-        hash.update([kind]);
-        hash.update((len as u64).to_be_bytes());
+fn feed(fed: &mut Vec<u8>, value: &Value) {
+    let head = |fed: &mut Vec<u8>, kind: u8, len: usize| {
+        fed.push(kind);
+        fed.extend((len as u64).to_be_bytes());
     };
     match value {
-        Value::Null => hash.update([0]),
-        Value::Bool(yes) => hash.update([1, u8::from(*yes)]),
+        Value::Null => fed.push(0),
+        Value::Bool(yes) => fed.extend([1, u8::from(*yes)]),
         Value::Number(number) => {
             let text = number.to_string();
-            head(hash, 2, text.len());
-            hash.update(text.as_bytes());
+            head(fed, 2, text.len());
+            fed.extend(text.as_bytes());
         }
         Value::String(text) => {
-            head(hash, 3, text.len());
-            hash.update(text.as_bytes());
+            head(fed, 3, text.len());
+            fed.extend(text.as_bytes());
         }
         Value::Array(items) => {
-            head(hash, 4, items.len());
-            for item in items {
-                feed(hash, item);
-            }
+            head(fed, 4, items.len());
+            items.iter().for_each(|item| feed(fed, item));
         }
         Value::Object(fields) => {
-            head(hash, 5, fields.len());
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_by_key(|(key, _)| *key);
-            for (key, field) in sorted {
-                head(hash, 6, key.len());
-                hash.update(key.as_bytes());
-                feed(hash, field);
+            head(fed, 5, fields.len());
+            let mut one = |key: &String, field: &Value| {
+                head(fed, 6, key.len());
+                fed.extend(key.as_bytes());
+                feed(fed, field);
+            };
+            if fields.keys().is_sorted() {
+                fields.iter().for_each(|(key, field)| one(key, field));
+            } else {
+                let mut sorted: Vec<_> = fields.iter().collect();
+                sorted.sort_by_key(|(key, _)| *key);
+                sorted.into_iter().for_each(|(key, field)| one(key, field));
             }
         }
     }

@@ -32,23 +32,6 @@ pub struct Mapper<'a> {
     pub zone: Option<&'a TimeZone>,
 }
 
-/// The list that a source gave: an object is a list of one, a list in a list is laid flat, empty objects (which
-/// some carriers write for "nothing") are left out.
-pub fn list_of(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|item| match item {
-                Value::Array(inner) => inner.iter().collect(),
-                other => vec![other],
-            })
-            .filter(|item| item.as_object().is_some_and(|fields| !fields.is_empty()))
-            .collect(),
-        Value::Object(fields) if !fields.is_empty() => vec![value],
-        _ => Vec::new(),
-    }
-}
-
 impl Mapper<'_> {
     /// Maps a parcel. `scope` knows it as `p` and has it in focus.
     ///
@@ -95,9 +78,9 @@ impl Mapper<'_> {
     }
 
     fn events(&self, map: &EventMap, scope: &Scope<'_>, trace: &mut Trace) -> Result<Vec<ObservedEvent>, String> {
-        let Some(list) = map.list.as_ref().and_then(|source| source.eval(scope)) else { return Ok(Vec::new()) };
-        let nodes = list_of(&list);
-        if nodes.is_empty() && !is_hollow(&list) {
+        let Some(source) = &map.list else { return Ok(Vec::new()) };
+        let Some(nodes) = source.objects(scope) else { return Ok(Vec::new()) };
+        if nodes.is_empty() && !source.eval(scope).is_none_or(|list| is_hollow(&list)) {
             return Err("the list of events holds no objects".to_owned());
         }
         let mut events = Vec::with_capacity(nodes.len().min(MAX_EVENTS));

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::ParcelAnswer;
 use super::body::Body;
-use super::mapping::list_of;
 use crate::carrier::call::{CallItem, RawAnswer};
 use crate::carrier::expr::{Scope, Source};
 
@@ -14,8 +13,8 @@ pub fn picked(pick: &Source, nodes: &[&Value], item: &CallItem, call: &Call<'_>)
     let number = Value::from(item.number.as_str());
     let of = |node: &&Value| -> Vec<Value> {
         let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
-        let found = pick.eval(&scope);
-        let several: Vec<Value> = found.iter().flat_map(|found| list_of(found)).cloned().collect();
+        let several: Vec<Value> =
+            pick.objects(&scope).into_iter().flatten().map(std::borrow::Cow::into_owned).collect();
         if several.is_empty() { vec![(*node).clone()] } else { several }
     };
     nodes.iter().flat_map(of).collect()
@@ -47,20 +46,29 @@ pub fn is_better(next: &ParcelAnswer, best: &ParcelAnswer) -> bool {
     }
 }
 
-/// A copy only where something is to be changed.
-pub trait CloneIf: Sized {
-    /// A copy, if so.
-    fn clone_if(&self, yes: bool) -> Option<Self>;
+/// The value without what stands at these paths; nothing where nothing stands there.
+pub fn without<'p>(value: &Value, paths: impl Iterator<Item = &'p str> + Clone) -> Option<Value> {
+    if !paths.clone().any(|path| stands(value, path)) {
+        return None;
+    }
+    let mut copy = value.clone();
+    paths.for_each(|path| drop_path(&mut copy, path));
+    Some(copy)
 }
 
-impl CloneIf for Value {
-    fn clone_if(&self, yes: bool) -> Option<Self> {
-        yes.then(|| self.clone())
+fn stands(value: &Value, path: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| stands(item, path)),
+        Value::Object(fields) => match path.split_once('.') {
+            Some((key, rest)) => fields.get(key).is_some_and(|inner| stands(inner, rest)),
+            None => fields.contains_key(path),
+        },
+        _ => false,
     }
 }
 
 /// Takes what stands at a dotted path out; lists on the way are walked through.
-pub fn drop_path(value: &mut Value, path: &str) {
+fn drop_path(value: &mut Value, path: &str) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| drop_path(item, path)),
         Value::Object(fields) => match path.split_once('.') {

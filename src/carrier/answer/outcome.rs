@@ -1,5 +1,7 @@
 //! What an answer amounts to: the definition's rules in order, then what HTTP itself says.
 
+use std::borrow::Cow;
+
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -79,7 +81,7 @@ pub struct Seen<'a> {
     /// The body, read.
     pub body: &'a Body,
     /// The body as text, for patterns.
-    pub text: &'a dyn Fn() -> String,
+    pub text: &'a dyn Fn() -> Cow<'a, str>,
     /// Names for conditions.
     pub scope: &'a Scope<'a>,
 }

@@ -23,12 +23,9 @@ const MAX_TEXT: usize = 4 << 20;
 pub(super) fn add_to(env: &mut Environment<'static>) {
     digests(env);
     encodings(env);
-    of_text(env, "digits", |t| Some(t.chars().filter(char::is_ascii_digit).collect()));
-    of_text(env, "upper", |t| Some(t.to_uppercase()));
-    of_text(env, "lower", |t| Some(t.to_lowercase()));
-    of_text(env, "fold", |t| Some(text::fold(t)));
-    of_text(env, "plain", |t| Some(text::plain(t)));
-    of_text(env, "iso2", |t| text::lookup_country(t).map(str::to_owned));
+    for (name, change) in OF_TEXT {
+        of_text(env, name, *change);
+    }
     env.add_filter("zfill", |value: Engine, width: usize| map_text(&value, |t| Some(zfill(t, width))));
     env.add_filter("slice", |value: Engine, from: i64, to: Option<i64>| map_text(&value, |t| Some(slice(t, from, to))));
     env.add_filter("find", find);
@@ -37,6 +34,19 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("jwt_claims", jwt_claims);
     env.add_filter("strftime", strftime);
 }
+
+/// From text to text; nothing: absent.
+pub(super) type Change = fn(&str) -> Option<String>;
+
+/// The filters that make text of text, for the engine and without it.
+pub(super) const OF_TEXT: &[(&str, Change)] = &[
+    ("digits", |t| Some(t.chars().filter(char::is_ascii_digit).collect())),
+    ("upper", |t| Some(t.to_uppercase())),
+    ("lower", |t| Some(t.to_lowercase())),
+    ("fold", |t| Some(text::fold(t))),
+    ("plain", |t| Some(text::plain(t))),
+    ("iso2", |t| text::lookup_country(t).map(str::to_owned)),
+];
 
 /// Refuses filters that do not exist when a definition is loaded; the engine alone would tell only when it runs.
 pub(super) fn check_names(expression: &str) -> Result<(), ExprProblem> {
@@ -104,7 +114,7 @@ fn encodings(env: &mut Environment<'static>) {
     of_text(env, "xml", |t| Some(xml(t)));
 }
 
-fn of_text(env: &mut Environment<'static>, name: &'static str, change: fn(&str) -> Option<String>) {
+fn of_text(env: &mut Environment<'static>, name: &'static str, change: Change) {
     env.add_filter(name, move |value: Engine| map_text(&value, change));
 }
 
@@ -168,13 +178,13 @@ pub(in crate::carrier) fn xml(text: &str) -> String {
     out
 }
 
-fn zfill(text: &str, width: usize) -> String {
+pub(super) fn zfill(text: &str, width: usize) -> String {
     let missing = width.min(MAX_TEXT).saturating_sub(text.chars().count());
     "0".repeat(missing) + text
 }
 
 /// Characters `from` to `to`, as Python counts them.
-fn slice(text: &str, from: i64, to: Option<i64>) -> String {
+pub(super) fn slice(text: &str, from: i64, to: Option<i64>) -> String {
     let chars: Vec<char> = text.chars().collect();
     let len = i64::try_from(chars.len()).unwrap_or(i64::MAX);
     let at = |n: i64| usize::try_from(if n < 0 { n.saturating_add(len).max(0) } else { n.min(len) }).unwrap_or(0);
@@ -188,9 +198,11 @@ fn find(value: Engine, pattern: &str) -> Result<Engine, Error> {
         return Ok(Engine::UNDEFINED);
     }
     let regex = regex_of(pattern)?;
-    let text = engine::text(&value);
-    let found = regex.captures(&text).and_then(|found| found.get(1).or_else(|| found.get(0)));
-    Ok(found.map_or(Engine::UNDEFINED, |found| Engine::from(found.as_str())))
+    Ok(found(&regex, &engine::text(&value)).map_or(Engine::UNDEFINED, Engine::from))
+}
+
+pub(super) fn found<'t>(regex: &Regex, text: &'t str) -> Option<&'t str> {
+    regex.captures(text).and_then(|found| found.get(1).or_else(|| found.get(0))).map(|found| found.as_str())
 }
 
 /// Compiled patterns are kept: a definition holds few, and an event asks for each of them again.

@@ -10,6 +10,7 @@ use minijinja::Value as Engine;
 use serde_json::Value;
 
 use super::engine;
+use super::native::Unsure;
 use super::path::Path;
 
 /// A set of named values, and perhaps one value in focus whose fields can be named without it.
@@ -85,6 +86,15 @@ impl<'a> Scope<'a> {
         }
         let from = self.chain().find_map(|scope| scope.focus.as_ref()).map(|(value, _)| *value);
         Walked::At(from.and_then(|value| value.get(path.head())).and_then(|value| path.follow(value)))
+    }
+
+    /// What this name means, where it is no secret of the engine's.
+    pub(super) fn look(&self, name: &str) -> Result<Option<&Value>, Unsure> {
+        if let Some(named) = self.named(name) {
+            return named.json.map(Some).ok_or(Unsure);
+        }
+        let from = self.chain().find_map(|scope| scope.focus.as_ref()).map(|(value, _)| *value);
+        Ok(from.and_then(|value| value.get(name)))
     }
 
     /// The engine's form of what this name means.

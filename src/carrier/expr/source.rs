@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::got::Got;
+use super::native::{self, Val};
 use super::path::Path;
 use super::scope::Walked;
 use super::{ExprProblem, Scope, engine};
@@ -20,6 +22,7 @@ pub(super) struct Compiled {
     names: Arc<[String]>,
     dotted: Arc<[String]>,
     expression: Arc<Expression<'static, 'static>>,
+    native: Option<Arc<native::Tree>>,
 }
 
 impl fmt::Debug for Compiled {
@@ -38,7 +41,8 @@ impl Compiled {
         let mut names: Vec<String> = expression.undeclared_variables(false).into_iter().collect();
         names.sort();
         let dotted = expression.undeclared_variables(true).into_iter().collect();
-        Ok(Self { text: text.into(), names: names.into(), dotted, expression: Arc::new(expression) })
+        let native = native::parse(text).map(Arc::new);
+        Ok(Self { text: text.into(), names: names.into(), dotted, expression: Arc::new(expression), native })
     }
 
     /// Whether this name is needed.
@@ -51,6 +55,27 @@ impl Compiled {
         &self.dotted
     }
 
+    /// What it gives, without the engine where that is sure.
+    fn get<'s>(&'s self, scope: &'s Scope<'_>) -> Result<Got<'s>, ExprProblem> {
+        if let Some(got) = self.native.as_ref().and_then(|tree| Got::of(tree.eval(scope).ok()?)) {
+            return Ok(got);
+        }
+        Ok(engine::to_json(&self.run(scope)?).map_or(Got::Val(Val::Undefined), |json| Got::Json(Cow::Owned(json))))
+    }
+
+    /// What it gives, written into a text.
+    pub(super) fn write(&self, scope: &Scope<'_>, out: &mut String) -> Result<(), ExprProblem> {
+        let val = self.native.as_ref().and_then(|tree| tree.eval(scope).ok());
+        match val.as_ref().map(Val::written) {
+            // Absent is nothing; in a concatenation it would be a word.
+            Some(Ok(_)) if matches!(val, Some(Val::Nothing)) => {}
+            Some(Ok(text)) => out.push_str(&text),
+            _ => out.push_str(&engine::text(&self.run(scope)?)),
+        }
+        Ok(())
+    }
+
+    /// What the engine gives.
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {
         let known = self.names.iter().filter_map(|name| Some((name.as_str(), scope.engine(name)?)));
         self.expression.eval(Engine::from_pairs(known)).map_err(|error| ExprProblem::running(&self.text, &error))
@@ -103,71 +128,51 @@ impl Source {
 
     /// What it gives; nothing when that is absent, or when the expression failed.
     #[must_use]
-    pub fn eval<'s>(&self, scope: &'s Scope<'_>) -> Option<Cow<'s, Value>> {
+    pub fn eval<'s>(&'s self, scope: &'s Scope<'_>) -> Option<Cow<'s, Value>> {
         self.try_eval(scope).ok().flatten()
     }
 
     /// What it gives, and the failure of an expression as one.
-    pub fn try_eval<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<Cow<'s, Value>>, ExprProblem> {
+    pub fn try_eval<'s>(&'s self, scope: &'s Scope<'_>) -> Result<Option<Cow<'s, Value>>, ExprProblem> {
+        Ok(self.get(scope)?.and_then(Got::json))
+    }
+
+    fn get<'s>(&'s self, scope: &'s Scope<'_>) -> Result<Option<Got<'s>>, ExprProblem> {
         let found = match &self.0 {
             Form::Path(text, path) => match scope.walk(path) {
-                Walked::At(found) => found.map(Cow::Borrowed),
-                Walked::EngineOnly => engine::to_json(&Compiled::new(text)?.run(scope)?).map(Cow::Owned),
-            },
-            Form::Expression(compiled) => engine::to_json(&compiled.run(scope)?).map(Cow::Owned),
-            Form::First(sources) => {
-                for source in sources {
-                    // One that fails gives nothing: the next one may know.
-                    if let Some(found) = source.eval(scope).filter(|value| !is_hollow(value)) {
-                        return Ok(Some(found));
-                    }
+                Walked::At(found) => found.map(|value| Got::Json(Cow::Borrowed(value))),
+                Walked::EngineOnly => {
+                    engine::to_json(&Compiled::new(text)?.run(scope)?).map(|json| Got::Json(Cow::Owned(json)))
                 }
-                None
+            },
+            Form::Expression(compiled) => Some(compiled.get(scope)?),
+            Form::First(sources) => {
+                // One that fails gives nothing: the next one may know.
+                return Ok(sources.iter().find_map(|source| {
+                    source.get(scope).ok().flatten().filter(|got| !got.is_hollow())
+                }));
             }
         };
-        Ok(found.filter(|value| !is_absent(value)))
+        Ok(found.filter(|got| !got.is_absent()))
     }
 
     /// What it gives as text: numbers and truth values as they are written, anything else is no text.
     #[must_use]
-    pub fn text<'s>(&self, scope: &'s Scope<'_>) -> Option<Cow<'s, str>> {
-        match self.eval(scope)? {
-            Cow::Borrowed(Value::String(text)) => Some(Cow::Borrowed(text.trim())),
-            Cow::Owned(Value::String(text)) => Some(Cow::Owned(text.trim().to_owned())),
-            other => match other.as_ref() {
-                Value::Number(number) => Some(Cow::Owned(number.to_string())),
-                Value::Bool(yes) => Some(Cow::Owned(yes.to_string())),
-                _ => None,
-            },
-        }
+    pub fn text<'s>(&'s self, scope: &'s Scope<'_>) -> Option<Cow<'s, str>> {
+        self.get(scope).ok().flatten()?.text()
     }
 
     /// Whether what it gives counts as yes: not absent, not false, not 0, not an empty list.
     #[must_use]
     pub fn is_true(&self, scope: &Scope<'_>) -> bool {
-        self.eval(scope).is_some_and(|value| match value.as_ref() {
-            Value::Bool(yes) => *yes,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            other => !is_hollow(other),
-        })
+        self.get(scope).ok().flatten().is_some_and(|got| got.is_true())
     }
-}
 
-/// `null` and blank text.
-fn is_absent(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        _ => false,
-    }
-}
-
-/// Absent, or a list or object without anything in it.
-fn is_hollow(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        other => is_absent(other),
+    /// The objects of the list that it gives: an object is a list of one, a list in a list is laid flat, and empty
+    /// objects (which some carriers write for "nothing") are left out. Nothing when it gives nothing.
+    #[must_use]
+    pub fn objects<'s>(&'s self, scope: &'s Scope<'_>) -> Option<Vec<Cow<'s, Value>>> {
+        Some(self.get(scope).ok().flatten()?.objects())
     }
 }
 

@@ -82,7 +82,7 @@ impl Template {
         for part in parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Expression(compiled) => out.push_str(&engine::text(&compiled.run(scope)?)),
+                Part::Expression(compiled) => compiled.write(scope, &mut out)?,
             }
         }
         Ok(out)

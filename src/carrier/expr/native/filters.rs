@@ -1,0 +1,143 @@
+//! The filters that have a native form.
+
+use std::borrow::Cow;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{MAX_ITEMS, Tree, Unsure, Val, contains, equal};
+use crate::carrier::expr::filters::{self, Change};
+use crate::carrier::expr::Scope;
+
+/// A filter with its arguments.
+#[derive(Debug)]
+pub enum Filter {
+    First,
+    Last,
+    List,
+    /// The attribute of each.
+    Map(Vec<String>),
+    /// Those whose attribute passes.
+    Select(Vec<String>, TestOf, Box<Tree>),
+    Default(Box<Tree>),
+    String,
+    UrlEncode,
+    Zfill(usize),
+    Slice(i64, Option<i64>),
+    Find(Regex),
+    Replace(String, String),
+    /// From text to text.
+    Text(Change),
+}
+
+/// What `selectattr` asks.
+#[derive(Debug, Clone, Copy)]
+pub enum TestOf {
+    Equal,
+    In,
+}
+
+/// The filter of this name that makes text of text.
+pub fn text_filter(name: &str) -> Option<Change> {
+    filters::OF_TEXT.iter().find(|(known, _)| *known == name).map(|(_, change)| *change)
+}
+
+impl Filter {
+    pub fn apply<'v>(&'v self, value: Val<'v>, scope: &'v Scope<'_>) -> Result<Val<'v>, Unsure> {
+        let of_text = |value: &Val<'v>, change: &dyn Fn(&str) -> Option<String>| {
+            Ok(match known_text(value)? {
+                Some(text) => change(&text).map_or(Val::Undefined, |text| Val::Text(Cow::Owned(text))),
+                None => Val::Undefined,
+            })
+        };
+        match self {
+            Self::First => end(value, true),
+            Self::Last => end(value, false),
+            Self::List => Ok(Val::List(items(value)?)),
+            Self::Map(path) => {
+                let of = |item: &Val<'v>| attribute(item, path);
+                Ok(Val::List(items(value)?.iter().map(of).collect::<Result<_, _>>()?))
+            }
+            Self::Select(path, test, other) => {
+                let other = other.eval(scope)?;
+                let mut kept = Vec::new();
+                for item in items(value)? {
+                    let found = attribute(&item, path)?;
+                    let passes = match test {
+                        TestOf::Equal => equal(&found, &other)?,
+                        TestOf::In => contains(&other, &found)?,
+                    };
+                    if passes {
+                        kept.push(item);
+                    }
+                }
+                Ok(Val::List(kept))
+            }
+            Self::Default(other) => if matches!(value, Val::Undefined) { other.eval(scope) } else { Ok(value) },
+            Self::String => match value {
+                Val::Text(_) => Ok(value),
+                other => Ok(Val::Text(Cow::Owned(other.written()?.into_owned()))),
+            },
+            Self::UrlEncode => match value {
+                Val::Undefined | Val::Nothing => Ok(Val::Undefined),
+                Val::Text(text) => Ok(Val::Text(Cow::Owned(filters::percent_encode(&text)))),
+                _ => Err(Unsure),
+            },
+            Self::Zfill(width) => of_text(&value, &|text| Some(filters::zfill(text, *width))),
+            Self::Slice(from, to) => of_text(&value, &|text| Some(filters::slice(text, *from, *to))),
+            Self::Find(regex) => of_text(&value, &|text| filters::found(regex, text).map(str::to_owned)),
+            Self::Replace(from, to) => match value {
+                Val::Text(text) => Ok(Val::Text(Cow::Owned(text.replace(from.as_str(), to)))),
+                _ => Err(Unsure),
+            },
+            Self::Text(change) => of_text(&value, change),
+        }
+    }
+}
+
+/// The text of what a text filter takes; nothing for what is absent.
+fn known_text<'t>(value: &'t Val<'_>) -> Result<Option<Cow<'t, str>>, Unsure> {
+    match value {
+        Val::Undefined | Val::Nothing => Ok(None),
+        Val::Text(text) => Ok((!text.trim().is_empty()).then_some(Cow::Borrowed(&**text))),
+        Val::Int(n) => Ok(Some(Cow::Owned(n.to_string()))),
+        _ => Err(Unsure),
+    }
+}
+
+fn end(value: Val<'_>, first: bool) -> Result<Val<'_>, Unsure> {
+    let last = |len: usize| if first { 0 } else { len.saturating_sub(1) };
+    match value {
+        Val::Undefined => Ok(Val::Undefined),
+        Val::List(mut items) if !items.is_empty() => Ok(items.swap_remove(last(items.len()))),
+        Val::List(_) => Ok(Val::Undefined),
+        Val::Json(Value::Array(items)) if items.len() <= MAX_ITEMS => {
+            Ok(items.get(last(items.len())).map_or(Val::Undefined, Val::of))
+        }
+        _ => Err(Unsure),
+    }
+}
+
+fn items(value: Val<'_>) -> Result<Vec<Val<'_>>, Unsure> {
+    match value {
+        Val::Undefined => Ok(Vec::new()),
+        Val::List(items) => Ok(items),
+        Val::Json(Value::Array(items)) if items.len() <= MAX_ITEMS => Ok(items.iter().map(Val::of).collect()),
+        _ => Err(Unsure),
+    }
+}
+
+/// What stands at this path of an item. The engine refuses to look into what is absent.
+fn attribute<'v>(item: &Val<'v>, path: &[String]) -> Result<Val<'v>, Unsure> {
+    let mut at = match item {
+        Val::Json(object @ Value::Object(_)) => Val::Json(object),
+        _ => return Err(Unsure),
+    };
+    for step in path {
+        if matches!(at, Val::Undefined) {
+            return Err(Unsure);
+        }
+        at = at.attribute(step);
+    }
+    Ok(at)
+}
