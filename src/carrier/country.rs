@@ -24,11 +24,25 @@ static KNOWN: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     known
 });
 
+/// What two capital letters mean: how most carriers write countries.
+static PAIRS: LazyLock<Vec<Option<&'static str>>> = LazyLock::new(|| {
+    let letters = || (b'a'..=b'z').map(char::from);
+    letters().flat_map(|a| letters().map(move |b| KNOWN.get(&format!("{a}{b}")).copied())).collect()
+});
+
+fn pair(text: &str) -> Option<usize> {
+    let &[a @ b'A'..=b'Z', b @ b'A'..=b'Z'] = text.as_bytes() else { return None };
+    Some(usize::from(a - b'A') * 26 + usize::from(b - b'A'))
+}
+
 /// The alpha-2 code of a country written as alpha-2, alpha-3 or by name.
 pub(super) fn lookup(text: &str) -> Option<&'static str> {
     let text = text.trim().trim_end_matches('.');
     if text.is_empty() || text.len() > 80 {
         return None;
+    }
+    if let Some(at) = pair(text) {
+        return PAIRS[at];
     }
     let folded = fold(text);
     if let Some(code) = KNOWN.get(&folded) {

@@ -65,7 +65,8 @@ fn hit<'l>(body: &'l LookupBody, value: &str, scope: &Scope<'_>) -> Option<(Mean
         LookupBody::Integers(table) => Some((decide(table.get(&integer(value)?)?, scope)?, "by number")),
         LookupBody::Text(rules) => {
             let folded = fold(value);
-            rules.iter().filter(|rule| rule.fits(&folded)).find_map(|rule| {
+            let found = rules.found_in(&folded);
+            rules.fitting(&found).find_map(|rule| {
                 let words = rule.contains.iter().find(|word| folded.contains(word.as_str())).or(rule.all.first());
                 Some((decide(&rule.is, scope)?, words.map_or("", String::as_str)))
             })

@@ -3,6 +3,8 @@
 //! A bare date stays a date. A wall clock gets an instant only where its zone is known and the clock showed that
 //! time exactly once. Fractions of a second are dropped, so that what is stored and read again is equal.
 
+use std::borrow::Cow;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
@@ -54,8 +56,9 @@ pub fn read(spec: &TimeSpec, scope: &Scope<'_>, zones: Zones<'_>) -> (EventTime,
     })
 }
 
-fn source_text(source: Option<&Source>, scope: &Scope<'_>) -> Option<String> {
-    source?.text(scope).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+/// Text of a source is trimmed already.
+fn source_text<'s>(source: Option<&'s Source>, scope: &'s Scope<'_>) -> Option<Cow<'s, str>> {
+    source?.text(scope).filter(|text| !text.is_empty())
 }
 
 fn main_source(form: &TimeForm) -> Option<&Source> {
@@ -69,8 +72,11 @@ fn main_source(form: &TimeForm) -> Option<&Source> {
 
 fn raw_of(form: &TimeForm, scope: &Scope<'_>) -> String {
     let parts = [main_source(form), form.time.as_ref(), form.offset.as_ref()];
-    let parts: Vec<String> = parts.into_iter().filter_map(|part| source_text(part, scope)).collect();
-    clean(&parts.join(" "), RAW_CHARS).unwrap_or_default()
+    let mut raw = Cow::Borrowed("");
+    for part in parts.into_iter().filter_map(|part| source_text(part, scope)) {
+        raw = if raw.is_empty() { part } else { Cow::Owned(format!("{raw} {part}")) };
+    }
+    clean(&raw, RAW_CHARS).unwrap_or_default()
 }
 
 fn read_form(form: &TimeForm, scope: &Scope<'_>, zones: Zones<'_>) -> Option<EventTime> {
@@ -157,7 +163,7 @@ fn from_utc(
 fn local_apart(form: &TimeForm, scope: &Scope<'_>) -> Option<DateTime> {
     let date = source_text(form.local_date.as_ref(), scope)?;
     let text = match &form.local_time {
-        Some(time) => format!("{date} {}", source_text(Some(time), scope)?),
+        Some(time) => Cow::Owned(format!("{date} {}", source_text(Some(time), scope)?)),
         None => date,
     };
     match written(&text, &form.formats)?.local {
@@ -184,7 +190,7 @@ fn in_zone(
 }
 
 fn zone_of(form: &TimeForm, scope: &Scope<'_>, zones: Zones<'_>) -> Option<(TimeZone, ZoneSource)> {
-    let by_place = || Some((TimeZone::get(single_zone(zones.country?)?).ok()?, ZoneSource::Place));
+    let by_place = || Some((single_zone(zones.country?)?, ZoneSource::Place));
     let by_carrier = || Some((zones.carrier?.clone(), ZoneSource::CarrierDefault));
     match form.zone.as_ref().or(zones.group) {
         None => by_carrier(),
@@ -213,6 +219,8 @@ fn plausible(date: Date) -> Option<Date> {
     YEARS.contains(&date.year()).then_some(date)
 }
 
+mod fixed;
+
 /// Reads a text by these formats, or as ISO 8601 where there are none.
 pub fn written(text: &str, formats: &[String]) -> Option<Reading> {
     let text = text.trim();
@@ -227,6 +235,9 @@ pub fn written(text: &str, formats: &[String]) -> Option<Reading> {
 }
 
 fn by_format(text: &str, format: &str) -> Option<Reading> {
+    if let Some(reading) = fixed::read(text, format) {
+        return Some(reading);
+    }
     let broken = BrokenDownTime::parse(format, text).ok().or_else(|| by_twelve_hours(text, format))?;
     let date = broken.to_date().ok()?;
     let offset = broken.offset();

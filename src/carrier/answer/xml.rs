@@ -4,6 +4,8 @@
 //! where an element has nothing else; nodes named in `lists` and repeated ones are lists. The document element is
 //! a key of the root: `root.Envelope.Body`. Attributes of the schema-instance namespace (`nil`, `type`) are dropped.
 
+use std::borrow::Cow;
+
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -43,12 +45,12 @@ fn element(node: Node<'_, '_>, lists: &[String], depth: usize) -> Result<Value, 
     for attribute in node.attributes().filter(|a| a.namespace() != Some(SCHEMA_INSTANCE)) {
         fields.insert(format!("_{}", name_of(attribute.name())), Value::String(attribute.value().to_owned()));
     }
-    let mut text = String::new();
+    let mut text = Cow::Borrowed("");
     for child in node.children() {
         if child.is_element() {
             insert(&mut fields, name_of(child.tag_name().name()), element(child, lists, depth + 1)?, lists);
-        } else if child.is_text() {
-            text.push_str(child.text().unwrap_or_default());
+        } else if let Some(more) = child.text().filter(|_| child.is_text()) {
+            text = if text.is_empty() { Cow::Borrowed(more) } else { Cow::Owned(text.into_owned() + more) };
         }
     }
     let text = text.trim();
@@ -62,7 +64,11 @@ fn element(node: Node<'_, '_>, lists: &[String], depth: usize) -> Result<Value, 
 }
 
 fn name_of(local: &str) -> String {
-    local.replace(['-', '.'], "_")
+    if local.bytes().any(|byte| matches!(byte, b'-' | b'.')) {
+        local.replace(['-', '.'], "_")
+    } else {
+        local.to_owned()
+    }
 }
 
 fn insert(fields: &mut Map<String, Value>, name: String, value: Value, lists: &[String]) {

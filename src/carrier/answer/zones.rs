@@ -3,10 +3,18 @@
 //! From the public-domain zone database (`zone.tab`): countries with one row, and Germany, China and Malaysia, whose
 //! further rows never differ today. Countries with several zones are missing on purpose.
 
+use std::sync::OnceLock;
+
+use jiff::tz::TimeZone;
+
 /// The only zone of this country (ISO 3166-1 alpha-2, upper case).
-pub fn single_zone(country: &str) -> Option<&'static str> {
-    SINGLE.binary_search_by_key(&country, |(code, _)| code).ok().map(|at| SINGLE[at].1)
+pub fn single_zone(country: &str) -> Option<TimeZone> {
+    let at = SINGLE.binary_search_by_key(&country, |(code, _)| code).ok()?;
+    LOADED[at].get_or_init(|| TimeZone::get(SINGLE[at].1).ok()).clone()
 }
+
+/// The zones that were asked for, so that an event need not look its own up by name.
+static LOADED: [OnceLock<Option<TimeZone>>; SINGLE.len()] = [const { OnceLock::new() }; SINGLE.len()];
 
 #[rustfmt::skip]
 const SINGLE: &[(&str, &str)] = &[
@@ -76,8 +84,8 @@ mod tests {
     fn every_zone_exists_and_the_table_is_sorted() {
         assert!(SINGLE.is_sorted_by_key(|(code, _)| *code));
         for (country, zone) in SINGLE {
-            assert!(jiff::tz::TimeZone::get(zone).is_ok(), "{country} {zone}");
-            assert_eq!(single_zone(country), Some(*zone));
+            let found = single_zone(country).unwrap_or_else(|| panic!("{country} {zone}"));
+            assert_eq!(found.iana_name(), Some(*zone));
         }
         assert_eq!(single_zone("US"), None);
         assert_eq!(single_zone("ES"), None);

@@ -1,6 +1,7 @@
 //! `[[codes]]`: what a carrier's codes and texts mean.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
+use regex::{RegexSet, SetMatches};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -51,7 +52,7 @@ pub enum LookupBody {
     /// A table of whole numbers: `003` is `3`.
     Integers(IndexMap<i64, CodeEntry>),
     /// Rules over text, in order.
-    Text(Vec<TextRule>),
+    Text(TextRules),
     /// A shared file of this name; replaced when the definition is loaded.
     Include(String),
 }
@@ -83,7 +84,7 @@ impl TryFrom<RawLookup> for CodeLookup {
         let integers = r#as.is_some();
         let body = match (table, text, include) {
             (Some(table), None, None) => table_body(table, integers)?,
-            (None, Some(rules), None) if !integers => LookupBody::Text(rules),
+            (None, Some(rules), None) if !integers => LookupBody::Text(TextRules::new(rules)?),
             (None, None, Some(name)) if !integers => LookupBody::Include(name),
             (None, ..) if integers => return Err("as = \"integer\" goes with a table".to_owned()),
             _ => return Err("a look-up has exactly one of table, text, include".to_owned()),
@@ -272,13 +273,50 @@ impl TryFrom<RawTextRule> for TextRule {
     }
 }
 
-impl TextRule {
-    /// Whether it fits a folded text.
-    pub fn fits(&self, folded: &str) -> bool {
-        let has = |word: &String| folded.contains(word.as_str());
-        (self.contains.is_empty() || self.contains.iter().any(has))
-            && self.all.iter().all(has)
-            && !self.without.iter().any(has)
+/// Rules over a text, with all their words in one pattern, so that a text is read once however many there are.
+#[derive(Debug, Clone)]
+pub struct TextRules {
+    rules: Vec<(TextRule, Places)>,
+    words: RegexSet,
+}
+
+/// Where the words of a rule stand in the pattern.
+#[derive(Debug, Clone)]
+struct Places {
+    contains: Vec<usize>,
+    all: Vec<usize>,
+    without: Vec<usize>,
+}
+
+impl TextRules {
+    fn new(rules: Vec<TextRule>) -> Result<Self, String> {
+        let mut words: IndexSet<String> = IndexSet::new();
+        let mut places = |of: &[String]| of.iter().map(|word| words.insert_full(word.clone()).0).collect();
+        let rules = rules
+            .into_iter()
+            .map(|rule| {
+                let (contains, all, without) = (places(&rule.contains), places(&rule.all), places(&rule.without));
+                (rule, Places { contains, all, without })
+            })
+            .collect();
+        let words = RegexSet::new(words.iter().map(|word| regex::escape(word))).map_err(|error| error.to_string())?;
+        Ok(Self { rules, words })
+    }
+
+    /// Which words are in a folded text.
+    pub fn found_in(&self, folded: &str) -> SetMatches {
+        self.words.matches(folded)
+    }
+
+    /// The rules that fit a text with these words, in their order.
+    pub fn fitting<'r>(&'r self, found: &SetMatches) -> impl Iterator<Item = &'r TextRule> {
+        let has = |at: &usize| found.matched(*at);
+        let fits = move |places: &Places| {
+            (places.contains.is_empty() || places.contains.iter().any(has))
+                && places.all.iter().all(has)
+                && !places.without.iter().any(has)
+        };
+        self.rules.iter().filter(move |(_, places)| fits(places)).map(|(rule, _)| rule)
     }
 }
 
