@@ -18,8 +18,8 @@ fn main() {
     support::runtime().block_on(async {
         println!("12 scans a parcel, as many parcels as one call carries; microseconds for one parcel, best of many");
         println!(
-            "{:<13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>10}",
-            "carrier", "parcels", "bytes", "parse", "read", "ratio", "unchanged"
+            "{:<13} {:>7} {:>8} {:>8} {:>8} {:>8} {:>10} {:>11}",
+            "carrier", "parcels", "bytes", "parse", "read", "ratio", "unchanged", "same bytes"
         );
         for network in Network::ALL {
             let (stand_in, numbers) = stand_in(network, 30, 12, &stop).await;
@@ -47,13 +47,19 @@ async fn measure(stand_in: &StandIn, numbers: &[String]) {
     let count = items.len() as f64;
     let parse = best(|| parse(&raw)) / count;
     let read = best(|| drop(black_box(carrier.read_answer(&items, &raw)))) / count;
-    let known: Vec<Option<u64>> = answer.parcels.iter().map(|p| p.observation.as_ref().map(|o| o.digest)).collect();
-    for (item, digest) in items.iter_mut().zip(known) {
+    for (item, parcel) in items.iter_mut().zip(&answer.parcels) {
+        let digest = parcel.observation.as_ref().map(|seen| seen.digest);
         *item = CallItem { known_digest: digest, ..item.clone() };
     }
     let unchanged = best(|| drop(black_box(carrier.read_answer(&items, &raw)))) / count;
+    for (item, parcel) in items.iter_mut().zip(&answer.parcels) {
+        item.known_bytes = parcel.bytes;
+    }
+    // An answer about several parcels has no such hash.
+    let same = items[0].known_bytes.map(|_| best(|| drop(black_box(carrier.read_answer(&items, &raw)))) / count);
+    let same = same.map_or("-".to_owned(), |same| format!("{same:.1}"));
     println!(
-        "{:<13} {:>7} {:>8} {parse:>8.1} {read:>8.1} {:>8.1} {unchanged:>10.1}",
+        "{:<13} {:>7} {:>8} {parse:>8.1} {read:>8.1} {:>8.1} {unchanged:>10.1} {same:>11}",
         stand_in.code,
         items.len(),
         raw.body.len(),

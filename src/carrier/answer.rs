@@ -14,6 +14,7 @@ mod fields;
 mod mapping;
 mod nodes;
 mod outcome;
+mod repeat;
 mod text;
 mod time;
 mod trace;
@@ -66,6 +67,13 @@ pub struct Answer {
     pub parcels: Vec<ParcelAnswer>,
 }
 
+impl Answer {
+    /// To a call that succeeded.
+    fn of(parcels: Vec<ParcelAnswer>, message: Option<String>) -> Self {
+        Self { call: PollOutcome::Ok, message, retry_after: None, split: false, token_refused: false, parcels }
+    }
+}
+
 /// What one answer says of one number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParcelAnswer {
@@ -79,11 +87,14 @@ pub struct ParcelAnswer {
     pub unchanged: bool,
     /// What it says, with outcome `ok`, unless unchanged.
     pub observation: Option<Observation>,
+    /// Hash of the answer as it came and of the digest that it has, where it is about this parcel alone and says
+    /// nothing but `ok`: the next one of the same bytes says the same.
+    pub bytes: Option<u64>,
 }
 
 impl ParcelAnswer {
     fn without(number: &str, outcome: PollOutcome, message: Option<String>) -> Self {
-        Self { number: number.to_owned(), outcome, message, unchanged: false, observation: None }
+        Self { number: number.to_owned(), outcome, message, unchanged: false, observation: None, bytes: None }
     }
 }
 
@@ -100,7 +111,7 @@ pub(super) fn read_token_answer(
         Body::Read(value) => value.clone(),
         _ => Value::from(text.trim()),
     };
-    let http = outcome::http_value(response);
+    let http = outcome::http_value(response, true);
     let scope = Scope::new().with("root", &root).with("http", &http).focus(&root);
     let all = || Cow::Borrowed(&*text);
     let seen = Seen { status: response.status, body: &body, text: &all, scope: &scope };
@@ -115,6 +126,8 @@ pub struct AnswerReader<'a> {
     pub definition: &'a Definition,
     /// Hash of the definition: another one reads the same bytes anew.
     pub version: u64,
+    /// The definition looks at headers, or only at the status and the body.
+    pub reads_headers: bool,
     /// The carrier's form of a number; nothing when it is none of its numbers.
     pub normalise: &'a dyn Fn(&str) -> Option<String>,
     /// The carrier's page for the public, for answers that name none.
@@ -135,9 +148,16 @@ pub struct Normalized {
 impl AnswerReader<'_> {
     /// Reads an answer to a call that asked for these numbers.
     pub fn read(&self, items: &[CallItem], response: &RawAnswer) -> Answer {
+        if let [item] = items
+            && let Some(again) = self.repeated(item, response)
+        {
+            return again;
+        }
         let text = body::text_of(&response.body, response.header("content-type"));
         let body = body::read(&self.definition.answer, &text);
-        self.judge(items, response, &body, &text, &mut Trace::off())
+        let mut answer = self.judge(items, response, &body, &text, &mut Trace::off());
+        self.remember(items, response, &mut answer);
+        answer
     }
 
     /// Reads an answer for people: without numbers, every number that the answer names is taken as asked.
@@ -160,7 +180,7 @@ impl AnswerReader<'_> {
         if !spec.echo {
             return vec![String::new()];
         }
-        let (http, none) = (outcome::http_value(response), Value::from(""));
+        let (http, none) = (outcome::http_value(response, true), Value::from(""));
         let scope = Scope::new().with("root", body.value()).with("http", &http).with("number", &none);
         let nodes = self.parcel_nodes(&scope, body.value());
         let mut seen = HashSet::new();
@@ -176,7 +196,7 @@ impl AnswerReader<'_> {
         let drops = self.definition.drops.paths.iter();
         let dropped = without(body.value(), drops.filter_map(|path| path.strip_prefix("root.")));
         let root = dropped.as_ref().unwrap_or_else(|| body.value());
-        let http = outcome::http_value(response);
+        let http = outcome::http_value(response, self.reads_headers);
         let number = Value::from(items.first().map_or("", |item| item.number.as_str()));
         let numbers: Value = items.iter().map(|item| item.number.as_str()).collect();
         let scope = Scope::new()
@@ -196,14 +216,7 @@ impl AnswerReader<'_> {
         } else {
             return self.failed(items, response, verdict);
         };
-        let mut answer = Answer {
-            call: PollOutcome::Ok,
-            message: verdict.message,
-            retry_after: None,
-            split: false,
-            token_refused: false,
-            parcels,
-        };
+        let mut answer = Answer::of(parcels, verdict.message);
         Self::lift(&mut answer, response);
         answer
     }

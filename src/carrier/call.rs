@@ -17,6 +17,8 @@ pub struct CallItem {
     pub inputs: BTreeMap<String, String>,
     /// [`crate::model::Observation::digest`] of the newest answer: an equal one is not mapped again.
     pub known_digest: Option<u64>,
+    /// [`crate::carrier::ParcelAnswer::bytes`] of the newest answer: one of the same bytes is not even parsed.
+    pub known_bytes: Option<u64>,
 }
 
 /// The account that a call is made with.

@@ -17,11 +17,18 @@ use crate::model::{CarrierCode, Registration};
 pub struct Carrier {
     definition: Definition,
     version: u64,
+    reads_headers: bool,
 }
 
 impl Carrier {
     pub(super) fn new(definition: Definition, version: u64) -> Self {
-        Self { definition, version }
+        let reads_headers = definition.reads_headers();
+        Self { definition, version, reads_headers }
+    }
+
+    /// Whether reading an answer looks at its headers.
+    pub(super) fn reads_headers(&self) -> bool {
+        self.reads_headers
     }
 
     /// Names it.

@@ -34,7 +34,7 @@ fn plan(carrier: &Carrier, items: &[CallItem]) -> Result<CallRequest, CallProble
 
 fn item(number: &str, postcode: Option<&str>) -> CallItem {
     let inputs = postcode.map(|code| ("postcode".to_owned(), code.to_owned())).into_iter().collect();
-    CallItem { number: number.to_owned(), inputs, known_digest: None }
+    CallItem { number: number.to_owned(), inputs, ..CallItem::default() }
 }
 
 fn header<'r>(request: &'r CallRequest, name: &str) -> &'r str {

@@ -250,6 +250,8 @@ pub struct PollState {
     pub failures: u32,
     /// [`super::Observation::digest`] of the newest answer; 0 before the first.
     pub digest: u64,
+    /// Hash of the bytes of an answer that has this digest; 0 where that is not known.
+    pub bytes: u64,
     /// The shop asked to stop polling.
     pub paused: bool,
 }

@@ -67,8 +67,9 @@ impl Account {
     #[must_use]
     pub fn item(&self, tracker: &Tracker) -> CallItem {
         let inputs = self.carrier.inputs(&tracker.registration, tracker.registered_at);
-        let known_digest = (tracker.poll.digest != 0).then_some(tracker.poll.digest);
-        CallItem { number: tracker.number.clone(), inputs, known_digest }
+        let known = |hash: u64| (hash != 0).then_some(hash);
+        let (known_digest, known_bytes) = (known(tracker.poll.digest), known(tracker.poll.bytes));
+        CallItem { number: tracker.number.clone(), inputs, known_digest, known_bytes }
     }
 }
 

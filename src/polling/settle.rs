@@ -119,5 +119,7 @@ fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp
         (_, PollOutcome::InvalidNumber) => Input::NumberRejected { at },
         (_, outcome) => Input::Failed { at, outcome },
     };
-    tracking::advance(tracker, input, now, rules)
+    let mut next = tracking::advance(tracker, input, now, rules);
+    next.tracker.poll.bytes = answer.bytes.unwrap_or(next.tracker.poll.bytes);
+    next
 }

@@ -221,6 +221,17 @@ fn replace(value: &mut Value, at: &mut usize, with: &Value) -> bool {
     }
 }
 
+/// What a tracker keeps of an answer.
+fn known_from(answer: &Answer) -> Vec<CallItem> {
+    let known = |parcel: &wismo::carrier::ParcelAnswer| CallItem {
+        number: parcel.number.clone(),
+        known_digest: parcel.observation.as_ref().map(|seen| seen.digest),
+        known_bytes: parcel.bytes,
+        ..CallItem::default()
+    };
+    answer.parcels.iter().map(known).collect()
+}
+
 fn asked(numbers: &[String]) -> Vec<CallItem> {
     numbers.iter().map(|number| CallItem { number: number.clone(), ..CallItem::default() }).collect()
 }
@@ -280,13 +291,19 @@ proptest! {
         which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), length in 0_usize..40,
         with in prop::collection::vec(any::<u8>(), 0..12),
     ) {
-        let Sample { carrier, body, numbers, status } = which.get(all_samples());
-        let mut body = body.clone();
+        let Sample { carrier, body: whole, numbers, status } = which.get(all_samples());
+        let mut body = whole.clone();
         let from = at.index(body.len() + 1);
         let to = (from + length).min(body.len());
         body.splice(from..to, with);
         let items = asked(numbers);
-        check_answer(&items, &carrier.read_answer(&items, &answer_to(*status, body)));
+        let response = answer_to(*status, body);
+        check_answer(&items, &carrier.read_answer(&items, &response));
+        let known = known_from(&carrier.read_answer(&items, &answer_to(*status, whole.clone())));
+        let by_digest: Vec<_> = known.iter().map(|item| CallItem { known_bytes: None, ..item.clone() }).collect();
+        for response in [response, answer_to(*status, whole.clone())] {
+            prop_assert_eq!(carrier.read_answer(&known, &response), carrier.read_answer(&by_digest, &response));
+        }
     }
 
     #[test]
@@ -308,11 +325,7 @@ proptest! {
             }
         }
         // The same answer again changes nothing.
-        let known: Vec<CallItem> = answer.parcels.iter().map(|parcel| CallItem {
-            number: parcel.number.clone(),
-            known_digest: parcel.observation.as_ref().map(|seen| seen.digest),
-            ..CallItem::default()
-        }).collect();
+        let known = known_from(&answer);
         let again = carrier.read_answer(&known, &response);
         prop_assert!(again.parcels.iter().zip(&known).all(|(parcel, item)| parcel.unchanged == item.known_digest.is_some()));
     }

@@ -30,6 +30,7 @@ impl Carrier {
         let reader = AnswerReader {
             definition: self.definition(),
             version: self.version(),
+            reads_headers: self.reads_headers(),
             normalise: &normalise,
             public_url: &page,
         };

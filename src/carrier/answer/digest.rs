@@ -14,10 +14,24 @@ pub fn of(version: u64, parts: &[&Value]) -> u64 {
     hash(&fed)
 }
 
+/// Hash of numbers and of parts of bytes, each with its length.
+pub fn of_bytes(numbers: &[u64], feed: impl FnOnce(&mut dyn FnMut(&[u8]))) -> u64 {
+    let mut hash = Sha256::new();
+    numbers.iter().for_each(|number| hash.update(number.to_be_bytes()));
+    feed(&mut |part| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    });
+    first_of(&hash.finalize())
+}
+
 fn hash(fed: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&Sha256::digest(fed)[..8]);
-    u64::from_be_bytes(first).max(1)
+    first_of(&Sha256::digest(fed))
+}
+
+/// Never 0: that means "no answer yet".
+fn first_of(digest: &[u8]) -> u64 {
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)).max(1)
 }
 
 /// Every value starts with its kind and, where it can be longer or shorter, its length: no two values feed alike.

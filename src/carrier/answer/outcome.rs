@@ -50,10 +50,10 @@ pub fn retry_after(headers: &[(String, String)]) -> Option<RetryAfter> {
     rfc2822::parse(text).ok().map(|at| RetryAfter::At(at.timestamp()))
 }
 
-/// `http` as expressions see it.
-pub fn http_value(response: &RawAnswer) -> Value {
+/// `http` as expressions see it; without headers where nobody looks at them.
+pub fn http_value(response: &RawAnswer, with_headers: bool) -> Value {
     let mut headers = Map::new();
-    for (name, value) in &response.headers {
+    for (name, value) in response.headers.iter().filter(|_| with_headers) {
         headers.entry(name.to_ascii_lowercase()).or_insert_with(|| Value::String(value.clone()));
     }
     serde_json::json!({"status": response.status, "headers": headers})

@@ -46,7 +46,13 @@ fn with_reader<T>(tail: &str, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {
     let definition: Definition = toml::from_str(&format!("{HEAD}{tail}")).unwrap();
     let normalise = |raw: &str| Some(raw.replace(' ', "").to_ascii_uppercase());
     let page = |item: &CallItem| Some(format!("https://carrier.example/t?n={}", item.number));
-    run(AnswerReader { definition: &definition, version: 1, normalise: &normalise, public_url: &page })
+    run(AnswerReader {
+        definition: &definition,
+        version: 1,
+        reads_headers: false,
+        normalise: &normalise,
+        public_url: &page,
+    })
 }
 
 fn response(status: u16, body: &str) -> RawAnswer {
@@ -117,6 +123,58 @@ fn an_unchanged_parcel_is_not_mapped_again() {
         let moved = body.replace("Jeanne", "Marie");
         assert!(reader.read(&known, &response(200, &moved)).parcels[0].unchanged);
     });
+}
+
+#[test]
+fn an_answer_of_the_same_bytes_is_not_even_parsed() {
+    let body = json!([shipment("A1")]).to_string();
+    let raw = response(200, &body);
+    with_reader(BATCH, |reader| {
+        let fresh = CallItem { number: "A1".into(), ..CallItem::default() };
+        let first = reader.read(std::slice::from_ref(&fresh), &raw);
+        let told = &first.parcels[0];
+        let known_digest = told.observation.as_ref().map(|seen| seen.digest);
+        let known = CallItem { known_digest, known_bytes: told.bytes, ..fresh };
+        let again = reader.repeated(&known, &raw).expect("the same bytes");
+        let mapped = CallItem { known_bytes: None, ..known.clone() };
+        assert_eq!(again, reader.read(&[mapped], &raw), "it says what reading would have said");
+        let other = |item: CallItem, raw: &RawAnswer, reader: AnswerReader<'_>| {
+            assert_eq!(reader.repeated(&item, raw), None);
+        };
+        other(known.clone(), &response(201, &body), reader);
+        other(known.clone(), &response(200, &format!("{body} ")), reader);
+        other(known.clone(), &raw, AnswerReader { version: 2, ..reader });
+        other(CallItem { known_digest: Some(7), ..known.clone() }, &raw, reader);
+        other(CallItem { number: "A2".into(), ..known.clone() }, &raw, reader);
+        let with = |name: &str, value: &str| {
+            let mut raw = raw.clone();
+            raw.headers.insert(0, (name.to_owned(), value.to_owned()));
+            raw
+        };
+        other(known.clone(), &with("Content-Type", "text/xml; charset=latin1"), reader);
+        assert!(reader.repeated(&known, &with("Date", "today")).is_some(), "nobody looks at this header");
+        other(known, &with("Date", "today"), AnswerReader { reads_headers: true, ..reader });
+        // Of several numbers, or where there is more to tell than that all is well, nothing is known.
+        let two = ["A1", "B2"].map(|number| CallItem { number: number.into(), ..CallItem::default() });
+        assert!(reader.read(&two, &raw).parcels.iter().all(|parcel| parcel.bytes.is_none()));
+        assert_eq!(read(BATCH, &["A1"], 200, "[]").parcels[0].bytes, None);
+    });
+}
+
+#[test]
+fn whether_headers_are_looked_at_shows_in_the_definition() {
+    let looks = |more: &str| toml::from_str::<Definition>(&format!("{HEAD}{more}")).unwrap().reads_headers();
+    assert!(!looks(BATCH));
+    for (expression, wanted) in [
+        ("http.headers['x-trouble']", true),
+        ("'a' ~ http.headers.date", true),
+        ("http['headers'].date", true),
+        ("http.status == 200", false),
+        ("'https://carrier.example/' ~ p.x", false),
+    ] {
+        let with = BATCH.replace("[map.parcel]", &format!("[map.parcel]\npublic_url = \"{expression}\""));
+        assert_eq!(looks(&with), wanted, "{expression}");
+    }
 }
 
 #[test]

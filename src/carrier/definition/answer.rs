@@ -117,6 +117,17 @@ fn mentions_outside(part: &dyn std::fmt::Debug) -> bool {
     text.contains("root") || text.contains("http.")
 }
 
+/// Whether a compiled part of a definition names the headers of an answer: `http` followed by anything but
+/// `.status`, a colon (an address), or letters. A false alarm only means that more answers are read.
+pub(super) fn mentions_headers(part: &dyn std::fmt::Debug) -> bool {
+    let text = format!("{part:?}");
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices("http").any(|(at, name)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(word) && !after.starts_with(|c| word(c) || c == ':') && !after.starts_with(".status")
+    })
+}
+
 /// `[map.headline]`: the parcel's status as a whole.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -99,6 +99,14 @@ pub struct Definition {
     pub scripts: Vec<Script>,
 }
 
+impl Definition {
+    /// Whether reading an answer looks at its headers.
+    pub(super) fn reads_headers(&self) -> bool {
+        let looks = (&self.answer, &self.outcome, &self.item_outcome, &self.map, &self.codes);
+        answer::mentions_headers(&looks)
+    }
+}
+
 /// A number of a test carrier and what becomes of such a parcel.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

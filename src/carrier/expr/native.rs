@@ -244,7 +244,13 @@ fn equal(a: &Val<'_>, b: &Val<'_>) -> Result<bool, Unsure> {
         (Val::Bool(a), Val::Bool(b)) => a == b,
         (Val::Bool(_), Val::Int(_)) | (Val::Int(_), Val::Bool(_)) => return Err(Unsure),
         (Val::List(_) | Val::Json(_), _) | (_, Val::List(_) | Val::Json(_)) => {
-            if nested(a) == nested(b) || matches!((a, b), (Val::Json(Value::Number(_) | Value::String(_)), _) | (_, Val::Json(Value::Number(_) | Value::String(_)))) {
+            if nested(a) == nested(b)
+                || matches!(
+                    (a, b),
+                    (Val::Json(Value::Number(_) | Value::String(_)), _)
+                        | (_, Val::Json(Value::Number(_) | Value::String(_)))
+                )
+            {
                 return Err(Unsure);
             }
             false

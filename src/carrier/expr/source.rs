@@ -148,9 +148,9 @@ impl Source {
             Form::Expression(compiled) => Some(compiled.get(scope)?),
             Form::First(sources) => {
                 // One that fails gives nothing: the next one may know.
-                return Ok(sources.iter().find_map(|source| {
-                    source.get(scope).ok().flatten().filter(|got| !got.is_hollow())
-                }));
+                return Ok(sources
+                    .iter()
+                    .find_map(|source| source.get(scope).ok().flatten().filter(|got| !got.is_hollow())));
             }
         };
         Ok(found.filter(|got| !got.is_absent()))

@@ -18,7 +18,7 @@ use crate::model::{Facts, Headline, Moment, PollOutcome, PollState, Substatus, T
 pub(crate) const LONGEST_FIELD: usize = 64;
 
 /// Every field that this build writes; a commit removes those of them that have nothing to say.
-pub(crate) const FIELDS: [&str; 38] = [
+pub(crate) const FIELDS: [&str; 39] = [
     "shop",
     "number",
     "carrier",
@@ -55,6 +55,7 @@ pub(crate) const FIELDS: [&str; 38] = [
     "registered_at",
     "floor",
     "digest",
+    "bytes",
     "revision",
     "sequence",
 ];
@@ -190,6 +191,9 @@ fn write_polling(to: &mut Writer<'_>, poll: &PollState) {
         // A signed integer, which Redis packs into eight bytes.
         to.put("digest", format!("{}{paused}", poll.digest.cast_signed()));
     }
+    if poll.bytes != 0 {
+        to.put("bytes", poll.bytes.cast_signed());
+    }
 }
 
 struct Reader<'a> {
@@ -313,6 +317,7 @@ fn read_polling(from: &Reader<'_>) -> Result<PollState, String> {
         outcome,
         failures: from.maybe("failures")?.unwrap_or(0),
         digest,
+        bytes: from.maybe::<i64>("bytes")?.map_or(0, i64::cast_unsigned),
         paused,
     })
 }

@@ -247,6 +247,7 @@ fn poll() -> BoxedStrategy<PollState> {
             outcome,
             failures,
             digest: digest.wrapping_mul(u64::MAX),
+            bytes: digest.wrapping_mul(u64::MAX / 3),
             paused,
         })
         .boxed()

@@ -6,8 +6,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{MAX_ITEMS, Tree, Unsure, Val, contains, equal};
-use crate::carrier::expr::filters::{self, Change};
 use crate::carrier::expr::Scope;
+use crate::carrier::expr::filters::{self, Change};
 
 /// A filter with its arguments.
 #[derive(Debug)]
@@ -73,7 +73,13 @@ impl Filter {
                 }
                 Ok(Val::List(kept))
             }
-            Self::Default(other) => if matches!(value, Val::Undefined) { other.eval(scope) } else { Ok(value) },
+            Self::Default(other) => {
+                if matches!(value, Val::Undefined) {
+                    other.eval(scope)
+                } else {
+                    Ok(value)
+                }
+            }
             Self::String => match value {
                 Val::Text(_) => Ok(value),
                 other => Ok(Val::Text(Cow::Owned(other.written()?.into_owned()))),

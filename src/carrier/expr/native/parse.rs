@@ -199,7 +199,10 @@ impl<'t> Parser<'t> {
                     tree = Tree::Not(Box::new(tree));
                 }
                 // A test may take a value without brackets: not these.
-                if !matches!(self.peek(), None | Some(Token::Sign(")" | "]" | "," | "}")) | Some(Token::Name("and" | "or" | "else"))) {
+                if !matches!(
+                    self.peek(),
+                    None | Some(Token::Sign(")" | "]" | "," | "}")) | Some(Token::Name("and" | "or" | "else"))
+                ) {
                     return None;
                 }
             } else {
@@ -326,11 +329,15 @@ fn filter_of(name: &str, arguments: Vec<Tree>) -> Option<Filter> {
         ("string", [None, ..]) => Filter::String,
         ("urlencode", [None, ..]) => Filter::UrlEncode,
         ("default", [Some(other), None, ..]) => Filter::Default(Box::new(other)),
-        ("zfill", [Some(Tree::Int(width)), None, ..]) => Filter::Zfill(usize::try_from(width).ok().filter(|width| *width <= 100)?),
+        ("zfill", [Some(Tree::Int(width)), None, ..]) => {
+            Filter::Zfill(usize::try_from(width).ok().filter(|width| *width <= 100)?)
+        }
         ("slice", [Some(Tree::Int(from)), None, ..]) => Filter::Slice(from, None),
         ("slice", [Some(Tree::Int(from)), Some(Tree::Int(to)), None, _]) => Filter::Slice(from, Some(to)),
         ("find", [Some(Tree::Text(pattern)), None, ..]) => Filter::Find(Regex::new(&pattern).ok()?),
-        ("replace", [Some(Tree::Text(from)), Some(Tree::Text(to)), None, _]) if !from.is_empty() => Filter::Replace(from, to),
+        ("replace", [Some(Tree::Text(from)), Some(Tree::Text(to)), None, _]) if !from.is_empty() => {
+            Filter::Replace(from, to)
+        }
         ("selectattr", [Some(Tree::Text(path)), Some(Tree::Text(test)), Some(other), None]) => {
             let test = match test.as_str() {
                 "eq" | "equalto" | "==" => TestOf::Equal,

@@ -30,8 +30,18 @@ fn leaf() -> impl Strategy<Value = Value> {
         prop_oneof![Just(0_i64), Just(1), Just(200), Just(-3), any::<i64>()].prop_map(Value::from),
         prop_oneof![Just(0.0_f64), Just(1.0), Just(2.5), Just(-0.0)].prop_map(Value::from),
         Just(json!(u64::MAX)),
-        prop_oneof![Just(""), Just(" "), Just("A"), Just("a b"), Just("1"), Just("200"), Just("ÉT\u{e9}"), Just("7:47"), Just("France")]
-            .prop_map(Value::from),
+        prop_oneof![
+            Just(""),
+            Just(" "),
+            Just("A"),
+            Just("a b"),
+            Just("1"),
+            Just("200"),
+            Just("ÉT\u{e9}"),
+            Just("7:47"),
+            Just("France")
+        ]
+        .prop_map(Value::from),
     ]
 }
 
@@ -40,30 +50,55 @@ fn value() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(4, 40, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::vec((prop_oneof![Just("a"), Just("b"), Just("c"), Just("get")], inner), 0..4)
-                .prop_map(|fields| Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>())),
+            prop::collection::vec((prop_oneof![Just("a"), Just("b"), Just("c"), Just("get")], inner), 0..4).prop_map(
+                |fields| Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>())
+            ),
         ]
     })
 }
 
 fn object() -> impl Strategy<Value = Value> {
-    prop::collection::vec(value(), 3).prop_map(|mut all| {
-        json!({"a": all.remove(0), "b": all.remove(0), "c": all.remove(0)})
-    })
+    prop::collection::vec(value(), 3)
+        .prop_map(|mut all| json!({"a": all.remove(0), "b": all.remove(0), "c": all.remove(0)}))
 }
 
 fn constant() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("'A'"), Just("''"), Just("'1'"), Just("\"a b\""), Just("1"), Just("200"), Just("0"), Just("-1"), Just("none"),
-        Just("true"), Just("False"), Just("[]"), Just("['A', '1']"), Just("[1, 200, 'A']"),
+        Just("'A'"),
+        Just("''"),
+        Just("'1'"),
+        Just("\"a b\""),
+        Just("1"),
+        Just("200"),
+        Just("0"),
+        Just("-1"),
+        Just("none"),
+        Just("true"),
+        Just("False"),
+        Just("[]"),
+        Just("['A', '1']"),
+        Just("[1, 200, 'A']"),
     ]
     .prop_map(str::to_owned)
 }
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("a"), Just("b"), Just("p.a"), Just("p.b"), Just("p.c"), Just("p.a.b"), Just("p.b[0]"), Just("p.c[-1].a"), Just("p"),
-        Just("missing"), Just("p.missing.deep"), Just("p['c'].b"), Just("root.a"), Just("root"), Just("p.a[7]"),
+        Just("a"),
+        Just("b"),
+        Just("p.a"),
+        Just("p.b"),
+        Just("p.c"),
+        Just("p.a.b"),
+        Just("p.b[0]"),
+        Just("p.c[-1].a"),
+        Just("p"),
+        Just("missing"),
+        Just("p.missing.deep"),
+        Just("p['c'].b"),
+        Just("root.a"),
+        Just("root"),
+        Just("p.a[7]"),
     ]
     .prop_map(str::to_owned)
 }
@@ -71,15 +106,45 @@ fn name() -> impl Strategy<Value = String> {
 /// Expressions with brackets only where they were drawn, so that the binding of operators is tried, too.
 fn expression() -> impl Strategy<Value = String> {
     let filters = prop_oneof![
-        Just("first"), Just("last"), Just("list"), Just("string"), Just("upper"), Just("lower"), Just("digits"), Just("fold"),
-        Just("plain"), Just("iso2"), Just("urlencode"), Just("zfill(4)"), Just("slice(1)"), Just("slice(0, -1)"),
-        Just("slice(-2, 9)"), Just("default('x')"), Just("default(p.b)"), Just("replace('a', 'bb')"), Just("find('[0-9]+')"),
-        Just("find('(a) (b)')"), Just("map(attribute='a')"), Just("map(attribute='a.b')"), Just("selectattr('a', 'eq', 'A')"),
-        Just("selectattr('a', 'eq', p.b)"), Just("selectattr('b.a', 'in', ['A', 1])"), Just("selectattr('a', 'in', p.c)"),
+        Just("first"),
+        Just("last"),
+        Just("list"),
+        Just("string"),
+        Just("upper"),
+        Just("lower"),
+        Just("digits"),
+        Just("fold"),
+        Just("plain"),
+        Just("iso2"),
+        Just("urlencode"),
+        Just("zfill(4)"),
+        Just("slice(1)"),
+        Just("slice(0, -1)"),
+        Just("slice(-2, 9)"),
+        Just("default('x')"),
+        Just("default(p.b)"),
+        Just("replace('a', 'bb')"),
+        Just("find('[0-9]+')"),
+        Just("find('(a) (b)')"),
+        Just("map(attribute='a')"),
+        Just("map(attribute='a.b')"),
+        Just("selectattr('a', 'eq', 'A')"),
+        Just("selectattr('a', 'eq', p.b)"),
+        Just("selectattr('b.a', 'in', ['A', 1])"),
+        Just("selectattr('a', 'in', p.c)"),
         Just("selectattr('c', '==', none)"),
     ];
     let operators = prop_oneof![
-        Just("or"), Just("and"), Just("=="), Just("!="), Just("<"), Just("<="), Just(">"), Just(">="), Just("in"), Just("not in"),
+        Just("or"),
+        Just("and"),
+        Just("=="),
+        Just("!="),
+        Just("<"),
+        Just("<="),
+        Just(">"),
+        Just(">="),
+        Just("in"),
+        Just("not in"),
         Just("~"),
     ];
     prop_oneof![4 => name(), 2 => constant()].prop_recursive(4, 24, 3, move |inner| {
@@ -146,7 +211,19 @@ fn the_common_forms_have_a_native_form_that_is_sure() {
 
 #[test]
 fn what_is_not_understood_is_left_to_the_engine() {
-    for text in ["a + 1", "a < b < c", "a.b()", "a | sort", "range(3)", "'a' 'b'", "1.5", "a[b]", "'\\n'", "(a, b)", "a | map('upper')"] {
+    for text in [
+        "a + 1",
+        "a < b < c",
+        "a.b()",
+        "a | sort",
+        "range(3)",
+        "'a' 'b'",
+        "1.5",
+        "a[b]",
+        "'\\n'",
+        "(a, b)",
+        "a | map('upper')",
+    ] {
         assert!(super::parse(text).is_none(), "{text}");
     }
 }
@@ -154,9 +231,12 @@ fn what_is_not_understood_is_left_to_the_engine() {
 /// Most expressions of the definitions that come with us run without the engine.
 #[test]
 fn the_definitions_are_mostly_native() {
-    let parsed = ["p.returnCode in [101, 104, 105, 109]", "not p.scanEvents and p.error.code",
+    let parsed = [
+        "p.returnCode in [101, 104, 105, 109]",
+        "not p.scanEvents and p.error.code",
         "e.eventDescription ~ (' (' ~ e.exceptionDescription ~ ')' if e.exceptionDescription else '')",
-        "(root.trackResponse.shipment[0].package | selectattr('trackingNumber', 'eq', number) | first) or root.trackResponse.shipment[0].package[0]"];
+        "(root.trackResponse.shipment[0].package | selectattr('trackingNumber', 'eq', number) | first) or root.trackResponse.shipment[0].package[0]",
+    ];
     for text in parsed {
         assert!(super::parse(text).is_some(), "{text}");
     }
