@@ -3,6 +3,8 @@
 //! A bare date stays a date. A wall clock gets an instant only where its zone is known and the clock showed that
 //! time exactly once. Fractions of a second are dropped, so that what is stored and read again is equal.
 
+mod fixed;
+
 use std::borrow::Cow;
 
 use jiff::civil::{Date, DateTime, Time};
@@ -218,8 +220,6 @@ fn epoch(text: &str, per_second: i64) -> Option<Reading> {
 fn plausible(date: Date) -> Option<Date> {
     YEARS.contains(&date.year()).then_some(date)
 }
-
-mod fixed;
 
 /// Reads a text by these formats, or as ISO 8601 where there are none.
 pub fn written(text: &str, formats: &[String]) -> Option<Reading> {

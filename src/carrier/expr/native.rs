@@ -105,11 +105,10 @@ impl<'v> Val<'v> {
             if index < 0 { len.checked_sub(back) } else { Some(back) }
         };
         Ok(match self {
-            Self::Undefined => Self::Undefined,
+            Self::Undefined | Self::Json(Value::Object(_)) => Self::Undefined,
             Self::Json(Value::Array(items)) => {
                 place(items.len()).and_then(|at| items.get(at)).map_or(Self::Undefined, Self::of)
             }
-            Self::Json(Value::Object(_)) => Self::Undefined,
             Self::List(mut items) => match place(items.len()).filter(|at| *at < items.len()) {
                 Some(at) => items.swap_remove(at),
                 None => Self::Undefined,

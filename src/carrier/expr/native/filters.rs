@@ -114,9 +114,8 @@ fn known_text<'t>(value: &'t Val<'_>) -> Result<Option<Cow<'t, str>>, Unsure> {
 fn end(value: Val<'_>, first: bool) -> Result<Val<'_>, Unsure> {
     let last = |len: usize| if first { 0 } else { len.saturating_sub(1) };
     match value {
-        Val::Undefined => Ok(Val::Undefined),
         Val::List(mut items) if !items.is_empty() => Ok(items.swap_remove(last(items.len()))),
-        Val::List(_) => Ok(Val::Undefined),
+        Val::Undefined | Val::List(_) => Ok(Val::Undefined),
         Val::Json(Value::Array(items)) if items.len() <= MAX_ITEMS => {
             Ok(items.get(last(items.len())).map_or(Val::Undefined, Val::of))
         }

@@ -7,7 +7,7 @@
 use regex::Regex;
 
 use super::filters::{Filter, TestOf, text_filter};
-use super::{Comparison, Tree};
+use super::{Comparison, Tree, Unsure};
 use crate::carrier::expr::engine;
 
 /// The native form, where there is one.
@@ -134,16 +134,16 @@ impl<'t> Parser<'t> {
 
     fn comparison(&mut self) -> Option<Tree> {
         let left = self.concat()?;
-        let Some((comparison, negated)) = self.comparator()? else { return Some(left) };
+        let Some((comparison, negated)) = self.comparator().ok()? else { return Some(left) };
         let right = self.concat()?;
         let tree = Tree::Compare(comparison, Box::new([left, right]));
         // A chain of comparisons means something else.
-        let chained = self.comparator()?.is_some();
+        let chained = self.comparator().ok()?.is_some();
         (!chained).then(|| if negated { Tree::Not(Box::new(tree)) } else { tree })
     }
 
-    /// The comparison that starts here, and whether it is negated; the outer nothing: not understood.
-    fn comparator(&mut self) -> Option<Option<(Comparison, bool)>> {
+    /// The comparison that starts here, and whether it is negated.
+    fn comparator(&mut self) -> Result<Option<(Comparison, bool)>, Unsure> {
         let found = match self.peek() {
             Some(Token::Sign("==")) => (Comparison::Equal, false),
             Some(Token::Sign("!=")) => (Comparison::Equal, true),
@@ -155,14 +155,14 @@ impl<'t> Parser<'t> {
             Some(Token::Name("not")) => {
                 self.at += 1;
                 if self.peek() != Some(Token::Name("in")) {
-                    return None;
+                    return Err(Unsure);
                 }
                 (Comparison::In, true)
             }
-            _ => return Some(None),
+            _ => return Ok(None),
         };
         self.at += 1;
-        Some(Some(found))
+        Ok(Some(found))
     }
 
     fn concat(&mut self) -> Option<Tree> {
