@@ -17,7 +17,9 @@ pub fn of(version: u64, parts: &[&Value]) -> u64 {
 /// Hash of numbers and of parts of bytes, each with its length.
 pub fn of_bytes(numbers: &[u64], feed: impl FnOnce(&mut dyn FnMut(&[u8]))) -> u64 {
     let mut hash = Sha256::new();
-    numbers.iter().for_each(|number| hash.update(number.to_be_bytes()));
+    for number in numbers {
+        hash.update(number.to_be_bytes());
+    }
     feed(&mut |part| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -54,7 +56,9 @@ fn feed(fed: &mut Vec<u8>, value: &Value) {
         }
         Value::Array(items) => {
             head(fed, 4, items.len());
-            items.iter().for_each(|item| feed(fed, item));
+            for item in items {
+                feed(fed, item);
+            }
         }
         Value::Object(fields) => {
             head(fed, 5, fields.len());
@@ -64,11 +68,15 @@ fn feed(fed: &mut Vec<u8>, value: &Value) {
                 feed(fed, field);
             };
             if fields.keys().is_sorted() {
-                fields.iter().for_each(|(key, field)| one(key, field));
+                for (key, field) in fields {
+                    one(key, field);
+                }
             } else {
                 let mut sorted: Vec<_> = fields.iter().collect();
                 sorted.sort_by_key(|(key, _)| *key);
-                sorted.into_iter().for_each(|(key, field)| one(key, field));
+                for (key, field) in sorted {
+                    one(key, field);
+                }
             }
         }
     }

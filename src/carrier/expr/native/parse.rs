@@ -199,10 +199,13 @@ impl<'t> Parser<'t> {
                     tree = Tree::Not(Box::new(tree));
                 }
                 // A test may take a value without brackets: not these.
-                if !matches!(
-                    self.peek(),
-                    None | Some(Token::Sign(")" | "]" | "," | "}")) | Some(Token::Name("and" | "or" | "else"))
-                ) {
+                let ends = match self.peek() {
+                    None => true,
+                    Some(Token::Sign(sign)) => matches!(sign, ")" | "]" | "," | "}"),
+                    Some(Token::Name(word)) => matches!(word, "and" | "or" | "else"),
+                    Some(_) => false,
+                };
+                if !ends {
                     return None;
                 }
             } else {
