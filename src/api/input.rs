@@ -13,7 +13,7 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // Fields could be read from it by their order, which nobody means.
         let detail = "an object with named fields belongs here, not a list";
-        return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "The body cannot be read", detail));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", detail));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {

@@ -8,6 +8,7 @@ mod extract;
 mod health;
 mod input;
 mod own;
+mod patience;
 mod problem;
 mod query;
 mod rate;

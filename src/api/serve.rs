@@ -12,11 +12,14 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::patience::Patient;
 use super::{Api, operators, router};
 use crate::telemetry::Pulse;
 
 /// Connections at once; more wait in the system's queue. Half of the file handles that a process usually has.
 const MOST_CONNECTIONS: usize = 512;
+/// What one connection may keep in memory of a request's head, and of answers that its client does not read.
+const BUFFER: usize = 64 * 1024;
 /// Wait after a failed accept: out of file handles, most likely, and others need the time to close some.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -34,7 +37,8 @@ pub enum Face {
 pub async fn serve(listener: TcpListener, api: Api, face: Face, pulse: Pulse, cancel: CancellationToken) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(api.request_timeout);
+    http.timer(TokioTimer::new()).header_read_timeout(api.request_timeout).max_buf_size(BUFFER);
+    let patience = api.request_timeout;
     let service = TowerToHyperService::new(match face {
         Face::Shops => router(api),
         Face::Operators => operators(api),
@@ -53,7 +57,8 @@ pub async fn serve(listener: TcpListener, api: Api, face: Face, pulse: Pulse, ca
                 }
             };
             let _ = stream.set_nodelay(true);
-            let connection = open.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+            let connection =
+                open.watch(http.serve_connection(TokioIo::new(Patient::new(stream, patience)), service.clone()));
             tokio::spawn(async move {
                 // It ends with an error where the client went away or was too slow: nothing to do about either.
                 let _ = connection.await;

@@ -220,7 +220,7 @@ impl Registry {
 
     /// Every form in which any of them may keep what this text names: to find a parcel by whatever was pasted.
     pub fn spellings(&self, raw: &str) -> Vec<String> {
-        let forms: std::collections::BTreeSet<String> =
+        let forms: BTreeSet<String> =
             self.all().flat_map(|carrier| numbers::spellings(&carrier.definition, raw)).collect();
         forms.into_iter().collect()
     }

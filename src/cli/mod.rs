@@ -206,8 +206,8 @@ fn wait(command: impl Future<Output = Result<ExitCode, failure::Failure>>) -> Ex
 }
 
 /// The carriers' definitions, for what people type: the compiled-in ones are enough to read a number.
-fn registry() -> crate::carrier::Registry {
-    crate::carrier::Registry::builtin()
+fn registry() -> Registry {
+    Registry::builtin()
 }
 
 /// A runtime for one command.

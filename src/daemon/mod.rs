@@ -219,7 +219,11 @@ async fn work(
     presence.set_accounts(plan.access.keys());
     figures.set_accounts(&plan.accounts);
     let housekeeping = {
-        let upkeep = maintenance::run(store.clone(), pulses.begin("housekeeping"), keeping.clone());
+        let (tended, tending, pulses) = (store.clone(), keeping.clone(), pulses.clone());
+        let upkeep = async move {
+            let run = |_| maintenance::run(tended.clone(), pulses.begin("housekeeping"), tending.clone());
+            polling::unbroken("housekeeping", &tending, run).await;
+        };
         let present = presence.clone().run(store.clone(), keeping.clone());
         let figures = figures.clone().run(store.clone(), keeping.clone());
         tokio::spawn(async move {
@@ -295,12 +299,24 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let log = |settings: &Settings| (settings.log.format, settings.log.filter.clone());
     let sandbox = |settings: &Settings| (settings.sandbox.enabled, settings.sandbox.day);
     let private = |settings: &Settings| (settings.private_redis.program.clone(), settings.private_redis.max_memory);
+    let answers = |settings: &Settings| (settings.server.request_timeout, settings.server.max_body);
+    let store = |settings: &Settings| {
+        let (redis, kept) = (&settings.redis, &settings.retention);
+        (redis.connect_timeout, redis.response_timeout, kept.changes, kept.dead, settings.webhook.max_age)
+    };
+    let key = |settings: &Settings| settings.master_key_file.clone();
     let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
     [
         (old.server.listen != new.server.listen, "server.listen"),
         (old.metrics.listen != new.metrics.listen, "metrics.listen"),
         (rate(old) != rate(new), "server.rate, server.burst"),
         (url(old) != url(new), "redis"),
+        (answers(old) != answers(new), "server.request_timeout, server.max_body"),
+        (
+            store(old) != store(new),
+            "redis.connect_timeout, redis.response_timeout, retention.changes, retention.dead, webhook.max_age",
+        ),
+        (key(old) != key(new), "master_key_file"),
         (dirs(old) != dirs(new), "state_dir, runtime_dir"),
         (private(old) != private(new), "private_redis"),
         (log(old) != log(new), "log"),
@@ -374,20 +390,28 @@ fn start(
         pulses: pulses.clone(),
         held,
     });
-    let webhooks = webhook::WebhookDeps {
-        queue: store.clone(),
-        guard: plan.guard.clone(),
-        rules: webhook_rules(settings),
-        pulse: pulses.begin("deliveries"),
+    let pulses = pulses.clone();
+    let (queue, guard, rules, stop) = (store.clone(), plan.guard.clone(), webhook_rules(settings), cancel.clone());
+    let deliver = async move {
+        let one_run = |_| {
+            let deps = webhook::WebhookDeps {
+                queue: queue.clone(),
+                guard: guard.clone(),
+                rules: rules.clone(),
+                pulse: pulses.begin("deliveries"),
+            };
+            let run = webhook::run(deps, stop.clone());
+            async {
+                if let Err(error) = run.await {
+                    tracing::error!(event = "webhooks_stopped", %error, "Webhooks are not delivered.");
+                }
+            }
+        };
+        polling::unbroken("deliveries", &stop, one_run).await;
     };
-    let delivering = webhook::run(webhooks, cancel.clone());
     Ok(Tasks {
         polling: tokio::spawn(polling::run(shared, plan.accounts.clone(), cancel.clone())),
-        webhook: tokio::spawn(async move {
-            if let Err(error) = delivering.await {
-                tracing::error!(event = "webhooks_stopped", %error, "Webhooks are not delivered.");
-            }
-        }),
+        webhook: tokio::spawn(deliver),
     })
 }
 

@@ -198,6 +198,7 @@ fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) ->
             .collect(),
         concurrent: own.concurrent.unwrap_or(published.concurrent),
         numbers_per_call: most as usize,
+        token_calls_count: published.token_calls_count,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::windows::ShortWindow;
 use crate::carrier::{AccountContext, CallItem, Carrier};
@@ -22,6 +22,8 @@ pub struct Limits {
     pub concurrent: u32,
     /// Numbers in one call.
     pub numbers_per_call: usize,
+    /// Whether calls for a token count, too.
+    pub token_calls_count: bool,
 }
 
 impl Limits {
@@ -61,6 +63,15 @@ impl Account {
             credentials: &self.credentials,
             language: self.language.clone(),
         }
+    }
+
+    /// Words of the carrier's for the log, without credentials: some carriers repeat the key that they refuse.
+    #[must_use]
+    pub fn redacted(&self, words: &str) -> String {
+        let secrets = self.credentials.values().map(ExposeSecret::expose_secret);
+        // A short one is no secret worth its name, and would eat letters out of every word.
+        let shown = secrets.filter(|secret| secret.len() >= 6);
+        shown.fold(words.to_owned(), |words, secret| words.replace(secret, "***"))
     }
 
     /// What to ask of a tracker: its number, and the inputs that the definition wants, from what the shop told us.

@@ -48,9 +48,10 @@ impl Budget {
 
     /// Waits for the short windows, then takes one call out of every long one.
     pub async fn permit(&self, store: &Store) -> Result<Grant, StoreError> {
-        let permit = self.short.permit().await;
+        let mut permit = self.short.permit().await;
         for (window, block) in &self.long {
-            if take(block) {
+            if let Some(void_at) = take(block) {
+                permit.must_end_by(void_at + window.deadline);
                 continue;
             }
             let asked_at = Instant::now();
@@ -59,19 +60,21 @@ impl Budget {
                 return Ok(Grant::UsedUp(reservation.retry_at.unwrap_or_else(crate::clock::now)));
             }
             let fresh = Block { left: reservation.granted - 1, void_at: asked_at + reservation.void_after };
+            permit.must_end_by(fresh.void_at + window.deadline);
             *block.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
         }
         Ok(Grant::Go(permit))
     }
 }
 
-fn take(block: &Mutex<Option<Block>>) -> bool {
+/// Takes a call out of a block; gives the moment at which the block is void.
+fn take(block: &Mutex<Option<Block>>) -> Option<Instant> {
     let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
     match block.as_mut() {
         Some(block) if block.left > 0 && Instant::now() < block.void_at => {
             block.left -= 1;
-            true
+            Some(block.void_at)
         }
-        _ => false,
+        _ => None,
     }
 }

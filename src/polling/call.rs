@@ -3,10 +3,12 @@
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::budget::Grant;
 use super::fetch;
 use super::settle;
+use super::token::{Got, NoToken};
 use super::windows::Permit;
 use super::worker::Worker;
 use crate::carrier::{Answer, CallContext, CallItem, ParcelAnswer, RawAnswer, RetryAfter};
@@ -24,8 +26,19 @@ const FAILURES_BEFORE_PAUSE: u32 = 3;
 enum Failure {
     /// Not sent: the lease is about to end, or the quota is used up. The parcels stay due.
     NotSent,
+    /// No request could be made of these parcels: nothing is wrong with the account.
+    Unaskable(String),
     /// Sent or not, it failed: outcome and words for the log.
     Failed(PollOutcome, String, Option<RetryAfter>),
+}
+
+impl From<NoToken> for Failure {
+    fn from(missing: NoToken) -> Self {
+        match missing {
+            NoToken::NotSent => Self::NotSent,
+            NoToken::Failed(outcome, message) => Self::Failed(outcome, message, None),
+        }
+    }
 }
 
 /// Polls these parcels, which may share a call. `permit` is the right to send one.
@@ -35,6 +48,11 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
         let items: Vec<CallItem> = batch.iter().map(|tracker| worker.account.item(tracker)).collect();
         match ask(worker, &items, permit).await {
             Err(Failure::NotSent) => {}
+            Err(Failure::Unaskable(message)) => {
+                let account = &worker.account.name;
+                tracing::warn!(event = "parcels_unaskable", carrier = %worker.account.carrier.code(), %account, numbers = batch.len(), message, "A carrier cannot be asked about some parcels as they are registered.");
+                note(worker, batch, PollOutcome::Drifted).await;
+            }
             Err(Failure::Failed(outcome, message, retry_after)) => {
                 trouble(worker, batch, outcome, &message, retry_after).await;
             }
@@ -58,13 +76,17 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
 async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Permit>) -> Result<(Answer, RawAnswer), Failure> {
     let mut permit = permit;
     for first in [true, false] {
-        let call = CallContext { now: crate::clock::now(), request_id: worker.request_id() };
-        let held = match permit.take() {
+        let mut held = match permit.take() {
             Some(permit) => permit,
             None => another_permit(worker).await?,
         };
-        let token = token(worker, &call).await?;
-        let answer = exchange(worker, items, token.as_ref(), &call).await;
+        let Got { token, fetched } = worker.tokens.get(worker, &context(worker)).await?;
+        if fetched && worker.account.limits.token_calls_count {
+            // The permit went into the token call. Given back first: there may be but one.
+            drop(held);
+            held = another_permit(worker).await?;
+        }
+        let answer = exchange(worker, items, token.as_ref(), &held).await;
         drop(held);
         let raw = answer?;
         let read = worker.account.carrier.read_answer(items, &raw);
@@ -74,6 +96,10 @@ async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Permit>) -> Res
         }
     }
     Err(Failure::Failed(PollOutcome::AuthFailed, "a fresh token was refused".to_owned(), None))
+}
+
+fn context(worker: &Worker) -> CallContext {
+    CallContext { now: crate::clock::now(), request_id: worker.request_id() }
 }
 
 async fn another_permit(worker: &Worker) -> Result<Permit, Failure> {
@@ -87,34 +113,30 @@ async fn another_permit(worker: &Worker) -> Result<Permit, Failure> {
     }
 }
 
-async fn token(worker: &Worker, call: &CallContext) -> Result<Option<SecretString>, Failure> {
-    if !worker.may_send() {
-        return Err(Failure::NotSent);
-    }
-    let shared = &worker.shared;
-    worker
-        .tokens
-        .get(&shared.store, &shared.client, &worker.account, call)
-        .await
-        .map_err(|missing| Failure::Failed(missing.outcome, missing.message, None))
-}
-
 async fn exchange(
     worker: &Worker,
     items: &[CallItem],
     token: Option<&SecretString>,
-    call: &CallContext,
+    permit: &Permit,
 ) -> Result<RawAnswer, Failure> {
     let account = &worker.account;
+    let call = context(worker);
     let mut request = account
         .carrier
-        .plan_call(&account.context(), items, token, call)
-        .map_err(|problem| Failure::Failed(PollOutcome::Drifted, problem.to_string(), None))?;
+        .plan_call(&account.context(), items, token, &call)
+        .map_err(|problem| Failure::Unaskable(problem.to_string()))?;
+    let sent = Instant::now();
     request.timeout = request.timeout.min(worker.longest_exchange);
+    if let Some(left) = permit.time_left(sent) {
+        // Waiting for a token or the store took its time: what a long window still leaves may be too little.
+        if left < request.timeout / 2 {
+            return Err(Failure::NotSent);
+        }
+        request.timeout = request.timeout.min(left);
+    }
     if !worker.may_send() {
         return Err(Failure::NotSent);
     }
-    let sent = tokio::time::Instant::now();
     let answer = fetch::send(&worker.shared.client, &request).await;
     metrics::carrier_call(account.carrier.code().as_str(), "track", fetch::outcome(&answer), sent.elapsed());
     tracing::debug!(
@@ -135,7 +157,9 @@ async fn exchange(
 /// writes those that come together in one go.
 async fn told(worker: &Worker, batch: Vec<Tracker>, answer: &Answer, at: Timestamp) {
     worker.carrier_answered();
-    join_all(each_with_its_own(batch, answer).map(|(tracker, parcel)| commit(worker, tracker, parcel, at))).await;
+    let commits = each_with_its_own(batch, answer).map(|(tracker, parcel)| commit(worker, tracker, parcel, at));
+    let stored = join_all(commits).await;
+    worker.stored(stored.into_iter().all(|stored| stored));
 }
 
 /// Each parcel with what the answer says of it. They stand in the order in which they were asked: two shops may follow
@@ -148,7 +172,8 @@ fn each_with_its_own(batch: Vec<Tracker>, answer: &Answer) -> impl Iterator<Item
     })
 }
 
-async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Timestamp) {
+/// False where the store is in trouble. A parcel that it refuses for a reason of its own is put aside.
+async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Timestamp) -> bool {
     let id = tracker.id.clone();
     match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
         Ok(Some(0) | None) => {}
@@ -157,8 +182,13 @@ async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Ti
         }
         Err(error) => {
             tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.");
+            if error.is_passing() {
+                return false;
+            }
+            worker.put_aside(id);
         }
     }
+    true
 }
 
 /// The call told nothing: leave the account or the parcels alone for a while.
@@ -172,13 +202,8 @@ async fn trouble(
     let now = crate::clock::now();
     let (wait, failures) = worker.carrier_failed();
     let account = &worker.account.name;
-    let until = match outcome {
-        PollOutcome::Throttled => Some(retry_after.map_or_else(|| time::after(now, wait), |after| after.instant(now))),
-        PollOutcome::AuthFailed => Some(time::after(now, AUTH_PAUSE)),
-        _ => retry_after
-            .map(|after| after.instant(now))
-            .or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
-    };
+    let until = pause_until(outcome, retry_after, now, wait, failures);
+    let message = worker.account.redacted(message);
     if outcome == PollOutcome::AuthFailed {
         tracing::error!(event = "account_refused", carrier = %worker.account.carrier.code(), %account, message, "A carrier refuses this account; check its credentials.");
     } else if failures == 1 || failures.is_power_of_two() {
@@ -191,24 +216,63 @@ async fn trouble(
             tracing::debug!(event = "pause_error", %account, %error, "The pause could not be stored; it holds in this daemon.");
         }
     }
-    if matches!(outcome, PollOutcome::CarrierFault | PollOutcome::Drifted) {
-        let notes = batch.into_iter().map(async |tracker| {
-            let id = tracker.id.clone();
-            if let Err(error) = settle::failed(&worker.shared.store, &worker.shared.policy, tracker, outcome, now).await
-            {
-                tracing::debug!(event = "commit_failed", tracker = %id, %error, "A failed poll could not be noted.");
-            }
-        });
-        join_all(notes).await;
+    // Refused credentials are noted, too: where one parcel alone brings the refusal about, the others come first next time.
+    if matches!(outcome, PollOutcome::CarrierFault | PollOutcome::Drifted | PollOutcome::AuthFailed) {
+        note(worker, batch, outcome).await;
+    }
+}
+
+/// Notes in the parcels that their poll failed: they are asked about later, and ever later.
+async fn note(worker: &Worker, batch: Vec<Tracker>, outcome: PollOutcome) {
+    let now = crate::clock::now();
+    let notes = batch.into_iter().map(async |tracker| {
+        let id = tracker.id.clone();
+        if let Err(error) = settle::failed(&worker.shared.store, &worker.shared.policy, tracker, outcome, now).await {
+            tracing::debug!(event = "commit_failed", tracker = %id, %error, "A failed poll could not be noted.");
+        }
+    });
+    join_all(notes).await;
+}
+
+/// Until when the account is left alone after a failure, the `failures`th in a row, which by itself deserves `wait`.
+fn pause_until(
+    outcome: PollOutcome,
+    retry_after: Option<RetryAfter>,
+    now: Timestamp,
+    wait: SignedDuration,
+    failures: u32,
+) -> Option<Timestamp> {
+    // `Retry-After: 0`, or a date that has passed, says nothing: at once would be for ever.
+    let asked = retry_after.map(|after| after.instant(now)).filter(|until| *until > now);
+    match outcome {
+        PollOutcome::Throttled => Some(asked.unwrap_or_else(|| time::after(now, wait))),
+        PollOutcome::AuthFailed => Some(time::after(now, AUTH_PAUSE)),
+        _ => asked.or_else(|| (failures >= FAILURES_BEFORE_PAUSE).then(|| time::after(now, wait))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::model::{Facts, Observation, Registration, TrackerId};
+
+    #[test]
+    fn a_throttled_account_always_pauses() {
+        let (now, wait) = (time::from_millis(1_700_000_000_000), SignedDuration::from_secs(4));
+        let seconds = |outcome, after, failures| {
+            pause_until(outcome, after, now, wait, failures).map(|until| until.duration_since(now).as_secs())
+        };
+        let (throttled, fault) = (PollOutcome::Throttled, PollOutcome::CarrierFault);
+        let given = |seconds| Some(RetryAfter::Wait(SignedDuration::from_secs(seconds)));
+        assert_eq!(seconds(throttled, given(40), 1), Some(40));
+        assert_eq!(seconds(throttled, None, 1), Some(4));
+        assert_eq!(seconds(throttled, given(0), 1), Some(4), "zero seconds would be no pause at all");
+        assert_eq!(seconds(throttled, Some(RetryAfter::At(Timestamp::UNIX_EPOCH)), 1), Some(4));
+        assert_eq!(seconds(fault, given(0), 3), Some(4));
+        assert_eq!(seconds(fault, given(40), 1), Some(40));
+        assert_eq!(seconds(fault, None, 2), None);
+        assert_eq!(seconds(PollOutcome::AuthFailed, given(0), 1), Some(300));
+    }
 
     fn of_shop(shop: &str) -> Tracker {
         let (shop, carrier) = (shop.parse().unwrap(), "fedex".parse().unwrap());

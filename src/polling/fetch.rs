@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::{Client, Method, redirect};
+use reqwest::{Client, Method, redirect, retry};
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
@@ -54,6 +54,8 @@ pub fn client() -> Result<Client, Fault> {
     crate::tls::install_provider();
     Client::builder()
         .redirect(redirect::Policy::none())
+        // One permit, one request: also a refused HTTP/2 stream may have been counted.
+        .retry(retry::never())
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))
         .pool_idle_timeout(Duration::from_secs(60))

@@ -4,7 +4,9 @@
 //! brings. What an answer says goes through `tracking` into one commit ([`settle`]).
 
 pub mod account;
+mod aside;
 mod backoff;
+mod batches;
 mod budget;
 mod call;
 pub mod fetch;
@@ -16,9 +18,11 @@ mod token;
 pub mod windows;
 mod worker;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,33 +30,59 @@ pub use account::{Account, Limits};
 pub use lease::longest_exchange;
 pub use worker::Shared;
 
-/// Wait before a loop that panicked begins again.
-const AFTER_PANIC: Duration = Duration::from_secs(1);
-
 /// Polls these accounts and runs timers until cancelled. Returns when calls in flight have ended and leases are back.
 pub async fn run(shared: Arc<Shared>, accounts: Vec<Account>, cancel: CancellationToken) {
     let tasks = TaskTracker::new();
     for account in accounts {
-        let (shared, stop, name) = (Arc::clone(&shared), cancel.clone(), account.name.to_string());
-        let work = move || worker::run(Arc::clone(&shared), account.clone(), stop.clone());
-        tasks.spawn(supervise(name, work, cancel.clone()));
+        let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
+        tasks.spawn(async move {
+            let work = |run| {
+                // Another owner each time: what a run that broke off still had under way is waited for.
+                let owner = if run == 0 { shared.owner.clone() } else { format!("{}-{run}", shared.owner) };
+                worker::run(Arc::clone(&shared), account.clone(), owner, cancel.clone())
+            };
+            unbroken(account.name.as_str(), &cancel, work).await;
+        });
     }
-    let stop = cancel.clone();
-    tasks.spawn(supervise("timers".to_owned(), move || timers::run(Arc::clone(&shared), stop.clone()), cancel));
+    tasks.spawn(async move { unbroken("timers", &cancel, |_| timers::run(Arc::clone(&shared), cancel.clone())).await });
     tasks.close();
     tasks.wait().await;
 }
 
-/// Runs a loop, and again after a panic: one parcel that breaks it must not end it for all others.
-async fn supervise<F>(name: String, work: impl Fn() -> F, cancel: CancellationToken)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while let Err(error) = tokio::spawn(work()).await {
-        tracing::error!(event = "loop_panicked", name, %error, "A loop broke off; it begins again in a moment.");
+/// Wait before a loop that broke off is started again.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Runs a loop that ends only when it is told to; one that panics is started again, or what it works for would stand
+/// still and nobody would notice. `start` is told how often it broke off.
+pub async fn unbroken<F: Future<Output = ()>>(name: &str, cancel: &CancellationToken, start: impl Fn(u32) -> F) {
+    for broken in 0.. {
+        if AssertUnwindSafe(start(broken)).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!(event = "loop_broke_off", name, "A loop panicked, which is a defect; it is started again.");
         tokio::select! {
-            () = tokio::time::sleep(AFTER_PANIC) => {}
+            () = tokio::time::sleep(RESTART) => {}
             () = cancel.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_panics_is_started_again_until_it_ends() {
+        let (cancel, runs) = (CancellationToken::new(), AtomicU32::new(0));
+        let run = |broken| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(broken == 2, "breaks off") }
+        };
+        unbroken("test", &cancel, run).await;
+        assert_eq!(runs.load(Ordering::Relaxed), 3);
+        cancel.cancel();
+        unbroken("test", &cancel, |_| async { panic!("breaks off") }).await;
     }
 }

@@ -1,8 +1,10 @@
 //! Facts that time alone brings: a promise passed, silence, retention. No carrier is asked.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +27,8 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let unreadable = Repeats::new();
     while !cancel.is_cancelled() {
         match pulse.step(round(&shared.store, &shared.policy)).await {
-            Ok(done) if done >= ROUND => continue,
-            Ok(_) => {}
+            Ok(true) => continue,
+            Ok(false) => {}
             Err(error) => {
                 if let Some(times) = unreadable.count(&error.to_string(), 1) {
                     tracing::warn!(event = "timers_unreadable", %error, times, "Timers cannot be run now; trying again.");
@@ -44,17 +46,29 @@ pub async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-async fn round(store: &Store, policy: &Policy) -> Result<usize, StoreError> {
+/// Runs what is due now. True: there may be more, and looking again at once makes sense. Where a timer failed it does
+/// not: it is still due, and the store that did not take it needs a moment.
+async fn round(store: &Store, policy: &Policy) -> Result<bool, StoreError> {
     let due = store.due_timers(crate::clock::now(), ROUND).await?;
-    let run_one = |(kind, id, at): (TimerKind, TrackerId, Timestamp)| async move {
-        let fired = fire(store, policy, kind, &id, at).await;
-        if let Err(error) = &fired {
-            tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), %error, "A timer could not be run; it stays due.");
+    let full = due.len() >= ROUND;
+    let failed = AtomicUsize::new(0);
+    let run_one = |(kind, id, at): (TimerKind, TrackerId, Timestamp)| {
+        let failed = &failed;
+        async move {
+            let fired = AssertUnwindSafe(fire(store, policy, kind, &id, at)).catch_unwind().await;
+            let why = match fired {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it panicked, which is a defect".to_owned(),
+            };
+            // A store that takes nothing fails them all: one line tells as much as hundreds.
+            if failed.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(event = "timer_failed", tracker = %id, kind = kind.name(), error = why, "A timer could not be run; it stays due.");
+            }
         }
-        usize::from(fired.is_ok())
     };
-    // Those that failed do not count: a store that refuses all of them is not to be asked without a pause.
-    Ok(stream::iter(due).map(run_one).buffer_unordered(AT_ONCE).fold(0, |done, one| async move { done + one }).await)
+    stream::iter(due).for_each_concurrent(AT_ONCE, run_one).await;
+    Ok(full && failed.into_inner() == 0)
 }
 
 async fn fire(

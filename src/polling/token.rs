@@ -1,27 +1,54 @@
 //! The token of an account: kept until shortly before its end, fetched by one call at a time, shared through the store.
 
-use jiff::Timestamp;
+use data_encoding::HEXLOWER;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::account::Account;
 use super::fetch;
+use super::worker::Worker;
 use crate::carrier::{CallContext, CallProblem, CallRequest, Token, TokenProblem};
-use crate::model::PollOutcome;
+use crate::model::{PollOutcome, time};
 use crate::store::{Lease, Store, StoreError};
 use crate::telemetry::metrics;
 
-/// What sealed tokens are sealed for.
-const PURPOSE: &str = "carrier-token";
+/// What a token is sealed for: this account as it is configured now. One that was got with other credentials, or
+/// elsewhere, does not open: it would go on working under the old contract, or be shown to a host that it is not for.
+fn purpose(account: &Account) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| hash.update(format!("{}:{text};", text.len()));
+    add(account.carrier.code().as_str());
+    add(&account.environment);
+    add(account.base_url.as_deref().unwrap_or_default());
+    for (name, value) in &account.credentials {
+        add(name);
+        add(value.expose_secret());
+    }
+    format!("carrier-token {}", HEXLOWER.encode(&hash.finalize()))
+}
+
+/// How long a renewal that failed is not tried again while the old token still works.
+const RENEW_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// A token to call with.
+pub struct Got {
+    /// Nothing where the carrier needs none.
+    pub token: Option<SecretString>,
+    /// Whether it took a call to get it.
+    pub fetched: bool,
+}
 
 /// Why there is no token.
-pub struct NoToken {
-    /// As a poll would end.
-    pub outcome: PollOutcome,
-    /// For the log.
-    pub message: String,
+#[derive(Clone)]
+pub enum NoToken {
+    /// Nothing was asked: calls may not be sent now.
+    NotSent,
+    /// How a poll ends for it, and words for the log.
+    Failed(PollOutcome, String),
 }
 
 /// A token as the store keeps it, sealed.
@@ -35,50 +62,69 @@ struct Kept {
 /// The token of one account, for one term of its lease.
 pub struct TokenCache {
     lease: Lease,
-    held: Mutex<Option<Token>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    token: Option<Token>,
+    /// The newest fetch that failed: when it ended, and how.
+    failed: Option<(Instant, NoToken)>,
 }
 
 impl TokenCache {
     /// Empty: the first call looks into the store.
     #[must_use]
     pub fn new(lease: Lease) -> Self {
-        Self { lease, held: Mutex::new(None) }
+        Self { lease, held: Mutex::default() }
     }
 
-    /// The token to call with; `None` where the carrier needs none. Whoever comes while one is being fetched waits for it.
-    pub async fn get(
-        &self,
-        store: &Store,
-        client: &reqwest::Client,
-        account: &Account,
-        call: &CallContext,
-    ) -> Result<Option<SecretString>, NoToken> {
-        let Some(request) = account.carrier.token_call(&account.context(), call) else { return Ok(None) };
+    /// The token to call with. Whoever comes while one is being fetched waits for it, and for its failure, too: one
+    /// try with bad credentials may be forgiven, one for each call at once may lock the account.
+    pub async fn get(&self, worker: &Worker, call: &CallContext) -> Result<Got, NoToken> {
+        let account = &worker.account;
+        let Some(request) = account.carrier.token_call(&account.context(), call) else {
+            return Ok(Got { token: None, fetched: false });
+        };
+        let asked_at = Instant::now();
         let mut held = self.held.lock().await;
-        if held.is_none() {
-            *held = stored(store, account).await;
+        if held.token.is_none() {
+            held.token = stored(&worker.shared.store, account).await;
         }
-        let valid = held.as_ref().filter(|token| token.expires_at > call.now).cloned();
-        if let Some(token) = valid.as_ref().filter(|token| token.renew_at > call.now) {
-            return Ok(Some(token.value.clone()));
+        let now = crate::clock::now();
+        let valid = held.token.clone().filter(|token| token.expires_at > now);
+        if let Some(token) = valid.as_ref().filter(|token| token.renew_at > now) {
+            return Ok(Got { token: Some(token.value.clone()), fetched: false });
         }
-        match fetch_token(client, account, request, call).await {
+        if let Some((_, why)) = held.failed.as_ref().filter(|(at, _)| asked_at <= *at) {
+            return Err(why.clone());
+        }
+        if !worker.may_send() {
+            return Err(NoToken::NotSent);
+        }
+        match fetch_token(worker, request, now).await {
             Ok(token) => {
-                self.keep(store, account, &token).await;
+                self.keep(&worker.shared.store, account, &token).await;
                 let value = token.value.clone();
-                *held = Some(token);
-                Ok(Some(value))
+                *held = Held { token: Some(token), failed: None };
+                Ok(Got { token: Some(value), fetched: true })
             }
-            // It was time to renew it, but the old one still works.
-            Err(missing) => valid.map(|token| Some(token.value)).ok_or(missing),
+            Err(missing) => {
+                held.failed = Some((Instant::now(), missing.clone()));
+                // It was time to renew it, but the old one still works: to its end, without a try for each call.
+                let Some(old) = valid else { return Err(missing) };
+                let value = old.value.clone();
+                held.token = Some(Token { renew_at: time::after(crate::clock::now(), RENEW_AGAIN), ..old });
+                Ok(Got { token: Some(value), fetched: true })
+            }
         }
     }
 
     /// Forgets a token that the carrier refused, unless another call has replaced it already.
     pub async fn refused(&self, store: &Store, account: &Account, value: &SecretString) {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|token| token.value.expose_secret() == value.expose_secret()) {
-            *held = None;
+        if held.token.as_ref().is_some_and(|token| token.value.expose_secret() == value.expose_secret()) {
+            held.token = None;
             if let Err(error) = store.forget_token(&account.name).await {
                 tracing::debug!(event = "token_error", account = %account.name, %error, "A refused token could not be dropped from the store.");
             }
@@ -98,34 +144,32 @@ impl TokenCache {
             renew_at: token.renew_at,
         };
         let plain = serde_json::to_vec(&kept).map_err(|error| StoreError::Secret(error.to_string()))?;
-        let sealed = store.master_key().seal(PURPOSE, &plain)?;
+        let sealed = store.master_key().seal(&purpose(account), &plain)?;
         store.save_token(&account.name, &self.lease, &sealed, token.expires_at).await.map(drop)
     }
 }
 
 async fn fetch_token(
-    client: &reqwest::Client,
-    account: &Account,
+    worker: &Worker,
     request: Result<CallRequest, CallProblem>,
-    call: &CallContext,
+    now: Timestamp,
 ) -> Result<Token, NoToken> {
-    let request =
-        request.map_err(|problem| NoToken { outcome: PollOutcome::AuthFailed, message: problem.to_string() })?;
+    let failed = |outcome, message: &dyn std::fmt::Display| NoToken::Failed(outcome, format!("token call: {message}"));
+    let mut request = request.map_err(|problem| NoToken::Failed(PollOutcome::AuthFailed, problem.to_string()))?;
+    request.timeout = request.timeout.min(worker.longest_exchange);
     let sent = Instant::now();
-    let answer = fetch::send(client, &request).await;
-    metrics::carrier_call(account.carrier.code().as_str(), "token", fetch::outcome(&answer), sent.elapsed());
-    let answer = answer
-        .map_err(|fault| NoToken { outcome: PollOutcome::CarrierFault, message: format!("token call: {fault}") })?;
-    account
-        .carrier
-        .read_token(&answer, call.now)
-        .map_err(|TokenProblem { outcome, message }| NoToken { outcome, message: format!("token call: {message}") })
+    let answer = fetch::send(&worker.shared.client, &request).await;
+    let carrier = worker.account.carrier.code().as_str();
+    metrics::carrier_call(carrier, "token", fetch::outcome(&answer), sent.elapsed());
+    let answer = answer.map_err(|fault| failed(PollOutcome::CarrierFault, &fault))?;
+    let read = worker.account.carrier.read_token(&answer, now);
+    read.map_err(|TokenProblem { outcome, message }| failed(outcome, &message))
 }
 
 /// The token that this or another daemon stored; nothing where there is none that can be read.
 async fn stored(store: &Store, account: &Account) -> Option<Token> {
     let sealed = store.load_token(&account.name).await.ok()??;
-    let plain = store.master_key().open(PURPOSE, &sealed).ok()?;
+    let plain = store.master_key().open(&purpose(account), &sealed).ok()?;
     let kept: Kept = serde_json::from_slice(plain.expose_secret()).ok()?;
     Some(Token { value: kept.value.into(), expires_at: kept.expires_at, renew_at: kept.renew_at })
 }

@@ -98,7 +98,7 @@ impl ShortWindows {
             lock(slots).open += 1;
         }
         *in_flight += 1;
-        Ok(Permit { windows: Arc::clone(self) })
+        Ok(Permit { windows: Arc::clone(self), answer_by: None })
     }
 
     fn answered(&self, now: Instant) {
@@ -132,6 +132,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The right to send one call. Dropping it says that the call was answered, failed, or was given up.
 pub struct Permit {
     windows: Arc<ShortWindows>,
+    answer_by: Option<Instant>,
+}
+
+impl Permit {
+    /// The carrier must have counted the call by then, or a long window counts it no more.
+    pub(super) fn must_end_by(&mut self, at: Instant) {
+        self.answer_by = Some(self.answer_by.map_or(at, |known| known.min(at)));
+    }
+
+    /// How long an exchange may take that starts now; nothing where only short windows are to be kept.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.answer_by.map(|at| at.saturating_duration_since(now))
+    }
 }
 
 impl Drop for Permit {

@@ -1,6 +1,6 @@
 //! The poll loop of one account: hold its lease, take what is due, call inside its limits.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
+use super::aside::Aside;
 use super::backoff::Backoffs;
+use super::batches::batches;
 use super::budget::{Budget, Grant};
 use super::call;
-use super::lease::{self, Held};
+use super::lease::{self, Held, Term};
 use super::settle::Policy;
 use super::token::TokenCache;
 use super::windows::Permit;
-use crate::model::{Tracker, TrackerId};
+use crate::model::{Tracker, TrackerId, time};
 use crate::store::{Lease, Store, StoreError};
 use crate::telemetry::{Pulse, Pulses, Repeats};
 
@@ -61,6 +63,9 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// Calls made so far: with the daemon's name, an id that no other call bears.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
 /// One account at work in this daemon.
 pub struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -68,10 +73,11 @@ pub struct Worker {
     pub(super) budget: Budget,
     pub(super) tokens: TokenCache,
     pub(super) longest_exchange: Duration,
-    calls: AtomicU64,
-    send_until: Mutex<Instant>,
+    term: Mutex<Term>,
     in_flight: Mutex<HashSet<TrackerId>>,
+    aside: Mutex<Aside>,
     health: Mutex<Backoffs>,
+    store_health: Mutex<Backoffs>,
     paused_until: Mutex<Option<Timestamp>>,
 }
 
@@ -88,21 +94,23 @@ impl Worker {
             account,
             budget,
             tokens: TokenCache::new(lease),
-            calls: AtomicU64::new(0),
-            send_until: Mutex::new(Instant::now()),
+            term: Mutex::new(Term::over()),
             in_flight: Mutex::default(),
+            aside: Mutex::default(),
             health: Mutex::new(Backoffs::new(Duration::from_secs(1), Duration::from_secs(60))),
+            store_health: Mutex::new(Backoffs::new(Duration::from_millis(250), Duration::from_secs(60))),
             paused_until: Mutex::new(None),
         })
     }
 
-    /// Whether the lease still allows sending. Asked right before each sending.
+    /// Whether the lease still allows sending, and the carrier did not just ask to be left alone. Asked right before
+    /// each sending.
     pub(super) fn may_send(&self) -> bool {
-        Instant::now() < *lock(&self.send_until)
+        lock(&self.term).holds(Instant::now(), crate::clock::asleep()) && !self.is_paused(crate::clock::now())
     }
 
     pub(super) fn request_id(&self) -> String {
-        format!("{}-{}", self.shared.owner, self.calls.fetch_add(1, Ordering::Relaxed))
+        format!("{}-{}", self.shared.owner, CALLS.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn carrier_answered(&self) {
@@ -116,6 +124,25 @@ impl Worker {
         (SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX), health.failures())
     }
 
+    /// A parcel that cannot be dealt with: the others go on.
+    pub(super) fn put_aside(&self, id: TrackerId) {
+        lock(&self.aside).put(id, Instant::now());
+    }
+
+    /// Notes how the store took the results of a poll. While it does not, asking carriers would burn their quota.
+    pub(super) fn stored(&self, all: bool) {
+        let mut health = lock(&self.store_health);
+        if all {
+            health.succeeded();
+            return;
+        }
+        let now = crate::clock::now();
+        // Polls that fail together are one failure.
+        if !self.is_paused(now) {
+            self.pause(time::after(now, SignedDuration::try_from(health.failed()).unwrap_or(SignedDuration::MAX)));
+        }
+    }
+
     pub(super) fn pause(&self, until: Timestamp) {
         let mut paused = lock(&self.paused_until);
         *paused = (*paused).max(Some(until));
@@ -127,18 +154,22 @@ impl Worker {
 }
 
 /// Works an account until cancelled: waits for its lease, uses it, gives it back.
-pub async fn run(shared: Arc<Shared>, account: Account, cancel: CancellationToken) {
+/// `owner` names this run of the loop alone.
+pub async fn run(shared: Arc<Shared>, account: Account, owner: String, cancel: CancellationToken) {
     let name = account.name.clone();
     let pulse = shared.pulses.begin(format!("account {name}"));
+    let mut first_term = true;
     while !cancel.is_cancelled() {
         let window = account.limits.longest_short();
-        let taken = pulse.step(Held::take(&shared.store, &name, &shared.owner, shared.lease, window)).await;
+        let taken = pulse.step(Held::take(&shared.store, &name, &owner, shared.lease, window)).await;
         let Some(mut held) = taken else {
             pulse.step(pause_for(shared.tick.max(shared.lease / 16), &cancel)).await;
             continue;
         };
         let counted = Counted::among(&shared.held);
-        let wait = held.lease().wait_before_first_call;
+        // A lease that was never away from us knows of no wait, but the calls of the term before still count.
+        let ours = if std::mem::take(&mut first_term) { Duration::ZERO } else { window };
+        let wait = held.lease().wait_before_first_call.max(ours);
         tracing::info!(event = "lease_taken", account = %name, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "This daemon polls the account now.");
         // A fresh worker for each term: the budget starts empty, as the wait before the first call assumes.
         let worker = Worker::new(Arc::clone(&shared), account.clone(), held.lease().clone());
@@ -171,7 +202,7 @@ async fn wait_keeping(worker: &Worker, held: &mut Held, wait: Duration, cancel: 
 
 async fn keep(worker: &Worker, held: &mut Held) -> bool {
     let kept = held.keep(&worker.shared.store).await;
-    *lock(&worker.send_until) = if kept { held.send_until() } else { Instant::now() };
+    *lock(&worker.term) = if kept { held.term() } else { Term::over() };
     if !kept {
         tracing::warn!(event = "lease_lost", account = %worker.account.name, "The lease ran out or is another daemon's: no more calls until it is taken again.");
     }
@@ -241,7 +272,7 @@ async fn wait(worker: &Worker, next: NextLook, woken: &Notify, calls: &mut JoinS
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(event = "poll_panicked", %error, "A poll broke off; its parcels stay due.");
+        tracing::error!(event = "poll_panicked", %error, "A poll broke off; its parcels are left alone for a minute.");
     }
 }
 
@@ -261,15 +292,29 @@ async fn start_calls(
         return Ok(NextLook::WhenACallEnds);
     }
     let now = crate::clock::now();
-    let heads = worker.shared.store.due(&worker.account.name, now, room).await?;
-    let full = heads.len() >= room;
+    let aside = lock(&worker.aside).still(Instant::now());
+    let look_at = room + aside.len();
+    let heads = worker.shared.store.due(&worker.account.name, now, look_at).await?;
+    let full = heads.len() >= look_at;
     let heads = heads.into_iter().map(|(id, _)| id);
-    let fresh: Vec<TrackerId> = heads.filter(|id| !in_flight.contains(id)).take(room - busy).collect();
+    let fresh: Vec<TrackerId> =
+        heads.filter(|id| !in_flight.contains(id) && !aside.contains(id)).take(room - busy).collect();
     if fresh.is_empty() {
         // Those in flight fill the heads of the queue: what is behind them shows when some have gone.
         return Ok(if full { NextLook::WhenACallEnds } else { NextLook::Later });
     }
-    for batch in batches(worker, worker.shared.store.load_many(&fresh).await?, limits.numbers_per_call) {
+    let trackers = worker.shared.store.load_many(&fresh).await?.into_iter().flatten().collect();
+    let account = &worker.account;
+    let key_of = |tracker: &Tracker| {
+        let item = account.item(tracker);
+        // One that cannot be asked about would spoil the call for those beside it.
+        if account.carrier.input_problems(&item.inputs).is_empty() {
+            account.carrier.group_key(&item)
+        } else {
+            format!("alone {}", tracker.id)
+        }
+    };
+    for batch in batches(trackers, limits.numbers_per_call, key_of) {
         let Some(permit) = permit(worker, held, cancel).await? else { return Ok(NextLook::Later) };
         let Ok(slot) = Arc::clone(&worker.shared.slots).acquire_owned().await else { return Ok(NextLook::Later) };
         if !keep(worker, held).await || worker.is_paused(crate::clock::now()) {
@@ -279,8 +324,9 @@ async fn start_calls(
         lock(&worker.in_flight).extend(ids.iter().cloned());
         let worker = Arc::clone(worker);
         calls.spawn(async move {
-            let leave = InFlight { worker: &worker, ids };
+            let mut leave = InFlight { worker: &worker, ids, ended: false };
             call::poll(&worker, batch, permit).await;
+            leave.ended = true;
             drop(leave);
             drop(slot);
         });
@@ -288,10 +334,11 @@ async fn start_calls(
     Ok(if full { NextLook::AtOnce } else { NextLook::Later })
 }
 
-/// Takes parcels out of the set in flight, also when the task that polls them breaks off.
+/// Takes parcels out of the set in flight, also when the task that polls them breaks off: then they are put aside.
 struct InFlight<'a> {
     worker: &'a Worker,
     ids: Vec<TrackerId>,
+    ended: bool,
 }
 
 impl Drop for InFlight<'_> {
@@ -299,6 +346,9 @@ impl Drop for InFlight<'_> {
         let mut in_flight = lock(&self.worker.in_flight);
         for id in &self.ids {
             in_flight.remove(id);
+            if !self.ended {
+                self.worker.put_aside(id.clone());
+            }
         }
     }
 }
@@ -324,21 +374,4 @@ async fn permit(worker: &Worker, held: &mut Held, cancel: &CancellationToken) ->
             () = cancel.cancelled() => return Ok(None),
         }
     }
-}
-
-/// Parcels that may share a call, in batches of at most so many.
-fn batches(worker: &Worker, trackers: Vec<Option<Tracker>>, most: usize) -> Vec<Vec<Tracker>> {
-    let mut groups: BTreeMap<String, Vec<Tracker>> = BTreeMap::new();
-    for tracker in trackers.into_iter().flatten() {
-        let key = worker.account.carrier.group_key(&worker.account.item(&tracker));
-        groups.entry(key).or_default().push(tracker);
-    }
-    let mut batches = Vec::new();
-    for mut group in groups.into_values() {
-        while !group.is_empty() {
-            let rest = group.split_off(group.len().min(most.max(1)));
-            batches.push(std::mem::replace(&mut group, rest));
-        }
-    }
-    batches
 }

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::breaker::{Breaker, BreakerRules, Health, Permit};
 use crate::model::EndpointId;
+use crate::model::time::after;
 
 /// The bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,12 @@ pub enum Signal {
     Nothing,
 }
 
+/// What is known of an endpoint is forgotten when nothing was sent to it for so long, bad as it may be: it may be
+/// deleted, and whoever makes and deletes endpoints that fail must not fill the memory.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
+
 struct Lane {
+    touched: Timestamp,
     in_flight: usize,
     cap: usize,
     successes: usize,
@@ -119,6 +125,7 @@ impl Limits {
         }
         let crowded = rules.crowded(book.in_flight);
         let lane = book.lanes.entry(endpoint.clone()).or_insert_with(|| Lane {
+            touched: now,
             in_flight: 0,
             cap: rules.start(),
             successes: 0,
@@ -132,6 +139,7 @@ impl Limits {
             Permit::Probe => true,
             Permit::Refused(until) => return Err(until),
         };
+        lane.touched = now;
         lane.in_flight += 1;
         book.in_flight += 1;
         Ok(Slot { limits: self.clone(), endpoint: endpoint.clone(), probe, open: true })
@@ -142,11 +150,12 @@ impl Limits {
         self.shared.freed.notified().await;
     }
 
-    /// Forgets endpoints of which nothing bad is known; what is left is bounded by the endpoints in trouble.
+    /// Forgets endpoints of which nothing bad is known, and those that nothing was sent to for an hour.
     pub fn sweep(&self, now: Timestamp) {
         let rules = &self.shared.rules;
         self.book().lanes.retain(|_, lane| {
-            lane.in_flight > 0 || lane.cap < rules.start() || !lane.breaker.is_quiet(now, &rules.breaker)
+            let in_trouble = lane.cap < rules.start() || !lane.breaker.is_quiet(now, &rules.breaker);
+            lane.in_flight > 0 || (in_trouble && now < after(lane.touched, REMEMBERED))
         });
     }
 
@@ -321,5 +330,17 @@ mod tests {
         assert_eq!(limits.free_for(&one, at(11)), 1, "a probe that was given back is there again");
         limits.begin(&one, at(11)).ok().unwrap().finish(Signal::Success, at(11));
         assert_eq!(limits.free_for(&one, at(11)), 2);
+    }
+    #[test]
+    fn endpoints_in_trouble_that_are_heard_of_no_more_are_forgotten() {
+        let limits = limits(100, 8);
+        limits.begin(&endpoint(1), at(0)).ok().unwrap().finish(Signal::Throttled, at(0));
+        for _ in 0..5 {
+            limits.begin(&endpoint(2), at(0)).ok().unwrap().finish(Signal::Failure, at(0));
+        }
+        limits.sweep(at(3_599));
+        assert_eq!(limits.book().lanes.len(), 2);
+        limits.sweep(at(3_600));
+        assert_eq!(limits.book().lanes.len(), 0);
     }
 }

@@ -31,7 +31,7 @@ pub async fn patch(
     Body(bytes): Body,
 ) -> Result<Json<Value>, Problem> {
     // Whose it is comes first: nobody learns from a problem in the body that a foreign parcel is there.
-    own(&api, &shop, &id).await?;
+    own::<Tracker>(&api, &shop, &id).await?;
     let body: TrackerBody = input::body(&bytes)?;
     body.check()?;
     let tracker = change(&api, &shop, &id, |current, before, now| {
@@ -173,7 +173,7 @@ pub async fn set(
     Id(id): Id,
     Body(bytes): Body,
 ) -> Result<Json<Value>, Problem> {
-    own(&api, &shop, &id).await?;
+    own::<Tracker>(&api, &shop, &id).await?;
     let body: SetBody = input::body(&bytes)?;
     short("who", &body.who, 1, 100)?;
     short("why", &body.why, 1, 500)?;
