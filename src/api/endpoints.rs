@@ -15,6 +15,9 @@ use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState};
 use crate::webhook::queue::SECRET_PURPOSE;
 use crate::webhook::sign;
 
+/// Endpoints of one shop: each takes part in every commit of the shop's, and commits of all shops share the store.
+const MOST_ENDPOINTS: usize = 100;
+
 /// `POST /v1/endpoints`: the answer is the only place where a secret made by us is ever shown.
 pub async fn create(
     State(api): State<Api>,
@@ -22,7 +25,15 @@ pub async fn create(
     Body(bytes): Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let body: EndpointBody = input::body(&bytes)?;
+    body.check()?;
     let store = api.store()?;
+    if store.endpoints(&shop).await?.len() >= MOST_ENDPOINTS {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Too many endpoints",
+            format!("a shop may have {MOST_ENDPOINTS} endpoints; delete one first"),
+        ));
+    }
     let guard = api.current().guard.clone();
     guard.check(&body.url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
     let events = body.events.unwrap_or_else(|| vec!["tracker.*".to_owned(), "endpoint.*".to_owned()]);

@@ -78,7 +78,16 @@ pub struct Worker {
     aside: Mutex<Aside>,
     health: Mutex<Backoffs>,
     store_health: Mutex<Backoffs>,
-    paused_until: Mutex<Option<Timestamp>>,
+    pauses: Mutex<Pauses>,
+}
+
+/// Until when an account is left alone.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// Nothing is sent: the carrier asked for it, or what it would answer could not be kept.
+    silent: Option<Timestamp>,
+    /// Nothing new is begun: a window is used up. Calls that have their permits are part of what used it up.
+    used_up: Option<Timestamp>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,14 +108,14 @@ impl Worker {
             aside: Mutex::default(),
             health: Mutex::new(Backoffs::new(Duration::from_secs(1), Duration::from_secs(60))),
             store_health: Mutex::new(Backoffs::new(Duration::from_millis(250), Duration::from_secs(60))),
-            paused_until: Mutex::new(None),
+            pauses: Mutex::default(),
         })
     }
 
     /// Whether the lease still allows sending, and the carrier did not just ask to be left alone. Asked right before
     /// each sending.
     pub(super) fn may_send(&self) -> bool {
-        lock(&self.term).holds(Instant::now(), crate::clock::asleep()) && !self.is_paused(crate::clock::now())
+        lock(&self.term).holds(Instant::now(), crate::clock::asleep()) && !self.is_silent(crate::clock::now())
     }
 
     pub(super) fn request_id(&self) -> String {
@@ -138,18 +147,29 @@ impl Worker {
         }
         let now = crate::clock::now();
         // Polls that fail together are one failure.
-        if !self.is_paused(now) {
+        if !self.is_silent(now) {
             self.pause(time::after(now, SignedDuration::try_from(health.failed()).unwrap_or(SignedDuration::MAX)));
         }
     }
 
     pub(super) fn pause(&self, until: Timestamp) {
-        let mut paused = lock(&self.paused_until);
-        *paused = (*paused).max(Some(until));
+        let mut pauses = lock(&self.pauses);
+        pauses.silent = pauses.silent.max(Some(until));
     }
 
+    fn used_up(&self, until: Timestamp) {
+        let mut pauses = lock(&self.pauses);
+        pauses.used_up = pauses.used_up.max(Some(until));
+    }
+
+    fn is_silent(&self, now: Timestamp) -> bool {
+        lock(&self.pauses).silent.is_some_and(|until| now < until)
+    }
+
+    /// Whether to begin nothing now.
     fn is_paused(&self, now: Timestamp) -> bool {
-        lock(&self.paused_until).is_some_and(|until| now < until)
+        let used_up = lock(&self.pauses).used_up;
+        used_up.is_some_and(|until| now < until) || self.is_silent(now)
     }
 }
 
@@ -362,7 +382,7 @@ async fn permit(worker: &Worker, held: &mut Held, cancel: &CancellationToken) ->
                 Grant::Go(permit) => Some(permit),
                 Grant::UsedUp(until) => {
                     tracing::debug!(event = "quota_used_up", account = %worker.account.name, %until, "A window of the quota is used up.");
-                    worker.pause(until);
+                    worker.used_up(until);
                     None
                 }
             }),

@@ -97,6 +97,8 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
     while !cancel.is_cancelled() {
         while tasks.try_join_next().is_some() {}
         let limit = desk.limits.free().min(BATCH);
+        // Claims run from before they are asked for: a slow store uses up their time.
+        let at = Instant::now();
         let (claimed, more_likely) = match pulse.step(desk.claim(limit, lease)).await {
             Ok(claims) => {
                 trouble = Duration::ZERO;
@@ -111,7 +113,6 @@ pub async fn run<Q: Queue>(deps: WebhookDeps<Q>, cancel: CancellationToken) -> R
                 (Vec::new(), false)
             }
         };
-        let at = Instant::now();
         for claim in claimed {
             pulse.step(desk.start(claim, at, &mut tasks)).await;
         }

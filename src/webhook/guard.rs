@@ -25,6 +25,10 @@ const LONGEST_URL: usize = 2048;
 /// Name look-ups at once. Each blocks a thread until the system's resolver gives up, also after its caller has.
 const LOOKUPS: usize = 64;
 
+/// Look-ups for registrations at once. Those that never end must not use up the ones that deliveries need: whoever
+/// registers chooses the name, and may do so often.
+const CHECKS: usize = 8;
+
 /// Longest wait for a name: shorter than that for a connection, so that the error says which it was.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(4);
 
@@ -115,6 +119,7 @@ struct Rules {
     allow_nets: Vec<IpNet>,
     ports: Ports,
     lookup: Lookup,
+    checks: Semaphore,
 }
 
 impl Guard {
@@ -127,7 +132,7 @@ impl Guard {
     /// The same with another way to look names up.
     #[must_use]
     pub fn with_lookup(allow_nets: Vec<IpNet>, ports: Ports, lookup: Lookup) -> Self {
-        Self { rules: Arc::new(Rules { allow_nets, ports, lookup }) }
+        Self { rules: Arc::new(Rules { allow_nets, ports, lookup, checks: Semaphore::new(CHECKS) }) }
     }
 
     /// Judges all of a URL that can be judged without asking a name server; gives it in canonical form.
@@ -170,6 +175,9 @@ impl Guard {
     pub async fn check(&self, url: &str) -> Result<Url, NameFault> {
         let url = self.check_url(url)?;
         if let Some(Host::Domain(name)) = url.host() {
+            let busy = || NameFault::Unresolved { host: name.to_owned(), why: "too many look-ups at once".to_owned() };
+            let turn = timeout(LOOKUP_DEADLINE, self.rules.checks.acquire()).await;
+            let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
             self.addresses(name, url.scheme() == "http").await?;
         }
         Ok(url)
@@ -332,6 +340,24 @@ mod tests {
         let silent: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
         let guard = Guard::with_lookup(Vec::new(), Ports::default(), silent);
         assert!(matches!(guard.check("https://shop.example/").await, Err(NameFault::Unresolved { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn registrations_of_names_that_never_resolve_leave_look_ups_for_deliveries() {
+        let busy = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&busy);
+        let lookup: Lookup = Arc::new(move |_| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Box::pin(std::future::pending())
+        });
+        let guard = Guard::with_lookup(Vec::new(), Ports::default(), lookup);
+        let checks = (0..200).map(|n| {
+            let guard = guard.clone();
+            async move { guard.check(&format!("https://never{n}.example/")).await }
+        });
+        // Before the first of them is given up.
+        let _ = timeout(LOOKUP_DEADLINE / 2, futures_util::future::join_all(checks)).await;
+        assert_eq!(busy.load(std::sync::atomic::Ordering::Relaxed), CHECKS);
     }
 
     #[tokio::test]

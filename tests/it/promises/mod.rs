@@ -5,6 +5,7 @@ mod configuration;
 mod delays;
 mod deliveries;
 mod demo;
+mod edges;
 mod guard;
 mod honesty;
 pub mod house;

@@ -17,7 +17,7 @@ use wismo::simulator::receiver::Receiver;
 use wismo::simulator::time::SimClock;
 use wismo::simulator::world::{Network, World};
 
-use super::house::{Plan, Shop, assert_in_order, assert_trusted, until};
+use super::house::{PATIENCE, Plan, Shop, assert_in_order, assert_trusted, until};
 
 /// A folder with a short path: sockets live in it.
 fn short_folder() -> tempfile::TempDir {
@@ -180,6 +180,17 @@ async fn slow_idle_and_greedy_clients_hold_nothing_up() {
     daemon.signal("TERM").await;
     let ended = tokio::time::timeout(Duration::from_secs(15), daemon.ended()).await.expect("it stops in time");
     assert_eq!(ended, 0);
+}
+
+/// A client that asks and asks and never reads its answers.
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_keep_its_place() {
+    let house = Plan::new().open().await;
+    let address = house.first().base.trim_start_matches("http://").to_owned();
+    let mut deaf = TcpStream::connect(&address).await.unwrap();
+    let questions = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    let given_up = async { while deaf.write_all(questions.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("its connection is ended");
 }
 
 /// Two daemons share one store and one quota; one is stopped, one takes over; nothing is lost, doubled or overcalled.

@@ -175,7 +175,7 @@ async fn a_second_registration_takes_over_what_it_gives() {
 async fn what_cannot_be_read_or_used_is_refused_by_name() {
     let house = Plan::new().open().await;
     let shop = house.shop("boutique").await;
-    let refused: [(&str, u16, &str); 12] = [
+    let refused: [(&str, u16, &str); 13] = [
         (r#"{"number":"SANDBOX-LATE","colour":"red"}"#, 400, "colour"),
         (r#"{"number":"SANDBOX-LATE","promised":{"too":"2026-01-01"}}"#, 400, "promised.too"),
         (r#"{"number":"SANDBOX-LATE","orders":[{"reference":"1"},{"ref":"2"}]}"#, 400, "orders[1].ref"),
@@ -184,6 +184,11 @@ async fn what_cannot_be_read_or_used_is_refused_by_name() {
         (r#"{"number":"SANDBOX-LATE","importance":11}"#, 422, "importance"),
         (r#"{"number":"SANDBOX-LATE","destination":{"country":"France"}}"#, 422, "destination.country"),
         (r#"{"number":"SANDBOX-LATE","destination":{"zone":"Mars/Base"}}"#, 422, "destination.zone"),
+        (
+            r#"{"number":"SANDBOX-LATE","destination":{"postcode":"123456789012345678901"}}"#,
+            422,
+            "destination.postcode",
+        ),
         (r#"{"number":"SANDBOX-LATE","carrier":"nobody"}"#, 422, "carrier"),
         (r#"{"number":"SANDBOX-LATE","account":"nobody"}"#, 422, "account"),
         (r#"{"number":"not one","carrier":"sandbox"}"#, 422, "number"),
@@ -203,6 +208,17 @@ async fn what_cannot_be_read_or_used_is_refused_by_name() {
         .post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "events": ["tracker.delivered", "tracker.flown"] }))
         .await;
     assert_eq!((status, &told["field"]), (422, &json!("events[1]")), "{told}");
+    let many = vec!["tracker.*"; 101];
+    let (status, told) = shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "events": many })).await;
+    assert_eq!((status, &told["field"]), (422, &json!("events")), "{told}");
+    let long = "x".repeat(501);
+    let (status, told) = shop.post("/v1/endpoints", &json!({ "url": "https://8.8.8.8/", "description": long })).await;
+    assert_eq!((status, &told["field"]), (422, &json!("description")), "{told}");
+    let mut last = (0, Value::Null);
+    for n in 0..=100 {
+        last = shop.post("/v1/endpoints", &json!({ "url": format!("https://8.8.8.8/{n}") })).await;
+    }
+    assert_eq!(last.0, 409, "{last:?}");
     let (status, told) = shop.post("/v1/endpoints", &json!({ "uri": "https://8.8.8.8/" })).await;
     assert_eq!(status, 400, "{told}");
     assert!(told.to_string().contains("uri"), "{told}");
