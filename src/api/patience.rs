@@ -82,7 +82,7 @@ mod tests {
         let reading = tokio::spawn(async move {
             let mut some = [0; 500];
             for _ in 0..8 {
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                sleep(Duration::from_secs(2)).await;
                 theirs.read_exact(&mut some).await.unwrap();
             }
             theirs
