@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::house::{House, Plan, until};
+use super::house::{House, Plan, Shop, until};
 
 /// A call as it arrived.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ fn nothing_new(call: &Call) -> (u16, &'static str, String) {
 }
 
 /// Something that takes its time and goes on while an account is left alone.
-async fn a_while(house: &House, shop: &super::house::Shop) {
+async fn a_while(shop: &Shop) {
     let id = shop.track("SANDBOX-DELIVERED-1").await;
     shop.shows(&id, "a delivery elsewhere", |t| t["parcel"]["status"] == "delivered").await;
 }
@@ -195,7 +195,7 @@ async fn a_refused_login_is_tried_once_and_not_once_for_each_call() {
     let shop = house.shop("boutique").await;
     let ids = [shop.track("PROBE1").await, shop.track("PROBE2").await, shop.track("PROBE3").await];
     house.first().logged("account_refused", 1).await;
-    a_while(&house, &shop).await;
+    a_while(&shop).await;
     // All three may have been due together or one after the other; the account was left alone after the first try.
     assert_eq!(probe.calls().len(), 1, "{:?}", probe.calls());
     drop(ids);
@@ -247,7 +247,7 @@ async fn the_second_half_of_a_split_call_waits_when_the_first_is_told_to() {
         whole.map_or(0, |at| calls.len() - at - 1)
     };
     until("a half of the split call", || async { (halves() > 0).then_some(()) }).await;
-    a_while(&house, &shop).await;
+    a_while(&shop).await;
     assert_eq!(halves(), 1, "nothing more is sent once the carrier asked for an hour: {:?}", probe.calls());
 }
 
