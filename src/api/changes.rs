@@ -16,14 +16,14 @@ use crate::store::{FeedPlace, Store};
 
 /// A page of changes.
 #[derive(Serialize)]
-pub struct Changes {
+pub struct Page {
     changes: Vec<Box<RawValue>>,
     cursor: String,
     more: bool,
 }
 
 /// `GET /v1/changes`: what follows `after`, each change once and with the bytes that webhooks carry.
-pub async fn list(State(api): State<Api>, Caller(shop): Caller, query: Query) -> Result<Json<Changes>, Problem> {
+pub async fn list(State(api): State<Api>, Caller(shop): Caller, query: Query) -> Result<Json<Page>, Problem> {
     query.knows(&["after", "limit", "type"])?;
     let limit = query.limit(100, 500)?;
     let types = query.all("type", |text| {
@@ -44,7 +44,7 @@ pub async fn list(State(api): State<Api>, Caller(shop): Caller, query: Query) ->
         .filter(|change| types.is_empty() || types.iter().any(|wanted| wants(wanted, &change.kind)));
     // Entries of the log are JSON: this build or an older one wrote them.
     let changes = changes.filter_map(|change| RawValue::from_string(change.body()).ok()).collect();
-    Ok(Json(Changes { changes, cursor: sealed(store, &feed, &page.place)?, more: page.more }))
+    Ok(Json(Page { changes, cursor: sealed(store, &feed, &page.place)?, more: page.more }))
 }
 
 fn wants(wanted: &str, kind: &str) -> bool {

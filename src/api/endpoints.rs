@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::extract::{Body, Id};
-use super::input::{self, EndpointBody, EndpointPatch, ReplayBody};
+use super::input::{self, EndpointBody, EndpointPatch, ReplayBody, few, short};
 use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller};
@@ -17,6 +17,8 @@ use crate::webhook::sign;
 
 /// Endpoints of one shop: each takes part in every commit of the shop's, and commits of all shops share the store.
 const MOST_ENDPOINTS: usize = 100;
+/// Types of one endpoint.
+const MOST_TYPES: usize = 100;
 
 /// `POST /v1/endpoints`: the answer is the only place where a secret made by us is ever shown.
 pub async fn create(
@@ -25,7 +27,7 @@ pub async fn create(
     Body(bytes): Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let body: EndpointBody = input::body(&bytes)?;
-    body.check()?;
+    check_description(body.description.as_deref())?;
     let store = api.store()?;
     if store.endpoints(&shop).await?.len() >= MOST_ENDPOINTS {
         return Err(Problem::new(
@@ -66,8 +68,14 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
+/// Refuses words that are longer than anybody needs: they are read again at every change of the shop's.
+fn check_description(description: Option<&str>) -> Result<(), Problem> {
+    description.map_or(Ok(()), |text| short("description", text, 0, 500))
+}
+
 /// Refuses types that there are not.
 fn check_events(events: &[String]) -> Result<(), Problem> {
+    few("events", events.len(), MOST_TYPES)?;
     if events.is_empty() {
         return Err(Problem::field("events", "name one type at least, or leave it out to hear of everything"));
     }
@@ -116,6 +124,7 @@ pub async fn patch(
         endpoint.events = events;
     }
     if let Some(description) = body.description {
+        check_description(description.as_deref())?;
         endpoint.description = description;
     }
     if let Some(state) = body.state {

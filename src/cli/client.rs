@@ -16,6 +16,8 @@ use crate::settings;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait that a `429` may ask for; more is told instead of waited for.
 const LONGEST_WAIT: u64 = 30;
+/// Largest answer that is read: a page of changes, with room.
+const LARGEST_ANSWER: usize = 64 << 20;
 /// How often a call is made that is answered with "later".
 const ROUNDS: usize = 20;
 
@@ -149,7 +151,7 @@ impl Client {
             let response = request.send().await.map_err(|error| self.away(&error))?;
             let status = response.status();
             let wait = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let text = response.text().await.map_err(|error| self.away(&error))?;
+            let text = self.whole(response).await?;
             if status.is_success() {
                 return Ok(Ok(text));
             }
@@ -164,6 +166,18 @@ impl Client {
             return Ok(Err(Refusal { status, problem }));
         }
         Err(Failure::unavailable(format!("{} asks to wait again and again; try later", self.base)))
+    }
+
+    /// The whole answer, as long as it is one that the API gives.
+    async fn whole(&self, mut response: reqwest::Response) -> Result<String, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| self.away(&error))? {
+            if bytes.len() + piece.len() > LARGEST_ANSWER {
+                return Err(Failure::unavailable(format!("{} answered more than any wismo does", self.base)));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// One call whose refusal is the end of the command.

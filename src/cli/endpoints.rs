@@ -82,7 +82,7 @@ pub async fn run(args: &EndpointsArgs) -> Result<ExitCode, Failure> {
             show(args, &answer, || list(&answer));
         }
         What::Add { address, events, description } => {
-            add(args, &client, address, events, description.as_deref()).await?
+            add(args, &client, address, events, description.as_deref()).await?;
         }
         What::Test { id } => {
             let answer = client.json(Method::POST, &path(id, "/test"), None).await?;

@@ -108,7 +108,8 @@ fn read(file: &std::path::Path) -> Result<String, Failure> {
     };
     outcome.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display())))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = good.matches('\n').count() + 1;
         Failure::data(format!("{} is not UTF-8: line {line}; save it as UTF-8 and run it again", file.display()))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
@@ -210,9 +211,10 @@ fn summary(args: &ImportArgs, tally: &Tally) -> ExitCode {
         output::json(&json!({"created": tally.created, "updated": tally.updated, "bad": bad}));
     } else {
         let wrong = output::count(bad.len(), "line was wrong", "lines were wrong");
-        output::line(match args.check {
-            true => format!("{wrong}; nothing was registered."),
-            false => format!("{} new, {} known already, {wrong}.", tally.created, tally.updated),
+        output::line(if args.check {
+            format!("{wrong}; nothing was registered.")
+        } else {
+            format!("{} new, {} known already, {wrong}.", tally.created, tally.updated)
         });
     }
     if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DATA) }

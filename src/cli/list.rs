@@ -60,7 +60,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
     match text.parse::<Moment>()? {
         Moment::Date(date) => Moment::Exact(date.at(0, 0, 0, 0), jiff::tz::Offset::UTC),
         Moment::Local(at) => Moment::Exact(at, jiff::tz::Offset::UTC),
-        exact => exact,
+        exact @ Moment::Exact(..) => exact,
     }
     .timestamp()
     .ok_or_else(|| "it lies outside of all time".to_owned())

@@ -20,9 +20,9 @@ pub fn ago(now: Timestamp, at: Timestamp) -> String {
 pub fn length(of: SignedDuration) -> String {
     let seconds = of.as_secs();
     match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7_200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h", seconds / 3600),
+        ..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

@@ -18,7 +18,10 @@ const MOST_ENDPOINTS: usize = 200;
 
 /// What is looked at. Clones share it.
 #[derive(Clone, Default)]
-pub struct Figures(Arc<Mutex<Vec<(AccountName, Vec<LongWindow>)>>>);
+pub struct Figures(Arc<Mutex<Accounts>>);
+
+/// Accounts with their long windows.
+type Accounts = Vec<(AccountName, Vec<LongWindow>)>;
 
 impl Figures {
     /// The accounts that are configured now.

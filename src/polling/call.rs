@@ -288,6 +288,7 @@ mod tests {
             outcome: PollOutcome::Ok,
             message: None,
             unchanged,
+            bytes: None,
             observation: (!unchanged).then(|| Observation {
                 observed_at: Timestamp::UNIX_EPOCH,
                 digest: 1,

@@ -174,7 +174,9 @@ impl Store {
             match outcome(&call.run::<Vec<String>>(&self.connection()).await?)? {
                 Outcome::Stale => routes = self.reload_routes(&after.shop).await?,
                 done @ Outcome::Done(_) => {
-                    changes.iter().for_each(|change| metrics::change(&change.kind.to_string()));
+                    for change in changes {
+                        metrics::change(&change.kind.to_string());
+                    }
                     wake(self.wakeups(), after, !changes.is_empty(), timers);
                     return Ok(done);
                 }
