@@ -67,6 +67,8 @@ mod tests {
     use jiff::fmt::strtime::BrokenDownTime;
     use proptest::prelude::*;
 
+    use std::fmt::Write as _;
+
     use super::*;
 
     /// The general reader alone.
@@ -110,10 +112,8 @@ mod tests {
                 format.push_str(directive);
                 format.push_str(gap);
                 let number = if *fits { number % 12 + 1 } else { *number };
-                text.push_str(&match *directive {
-                    "%Y" => format!("20{number:02}"),
-                    _ => format!("{number:02}"),
-                });
+                let century = if *directive == "%Y" { "20" } else { "" };
+                let _ = write!(text, "{century}{number:02}");
                 text.push_str(gap);
             }
             text.push_str(&noise);
