@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -50,10 +50,12 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
     }
 }
 
-/// A core file would hold every secret in memory: there is to be none.
+/// A core file would hold every secret in memory: there is to be none. The limit is for files, and for children too;
+/// where the system hands cores to a program, Linux does not ask for it, but for the mark.
 fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
+    let marked = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if let Err(error) = setrlimit(Resource::Core, none).and(marked) {
         tracing::warn!(event = "core_allowed", %error, "Core files cannot be switched off; see to it that none are written.");
     }
 }
@@ -85,4 +87,15 @@ fn listen_for_signals(stop: &CancellationToken, reload: mpsc::Sender<()>) -> Res
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    #[test]
+    fn no_core_is_written_nor_handed_to_a_program() {
+        super::leave_no_core();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 }

@@ -4,4 +4,5 @@ mod basics;
 mod daemon_killed;
 mod load;
 mod redis_killed;
+mod takeover;
 mod two_daemons;

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::promises::house::{House, Plan, Shop, until};
+use crate::support::house::{House, Plan, Shop, until};
 use crate::support::redis::RedisServer;
 
 const PAGE: &str = include_str!("../../docs/redis.md");
@@ -143,7 +143,7 @@ async fn status_names_the_one_thing_that_is_wrong() {
     assert_eq!(wismo(&house, &["status"]).status.code(), Some(1));
 
     // A daemon that stops in order takes leave.
-    house.daemons[0].signal("TERM").await;
+    house.daemons[0].term();
     assert_eq!(house.daemons[0].ended().await, 0);
     let view: Value = serde_json::from_slice(&wismo(&house, &["status", "--json"]).stdout).unwrap();
     assert!(view["wrong"].as_str().unwrap().contains("no daemon has been at work"), "{view}");

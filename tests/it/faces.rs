@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::promises::house::{House, Plan, Shop, until};
+use crate::support::house::{House, Plan, Shop, until};
 
 fn wismo(house: &House, shop: &Shop, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wismo"));

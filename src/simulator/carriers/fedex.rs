@@ -14,8 +14,8 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::tokens::Tokens;
-use super::{Desk, Options, Reply, StandIn, Tongue, bearer, fields, header};
+use super::tokens::Counter;
+use super::{Options, Reply, StandIn, Tongue, bearer, fields, header};
 use crate::simulator::chance::fold;
 use crate::simulator::ledger::{CallKind, Shown, Trace};
 use crate::simulator::net::Knife;
@@ -27,29 +27,16 @@ pub const CLIENT_ID: &str = "simulated-fedex-key";
 pub const CLIENT_SECRET: &str = "simulated-fedex-secret";
 const MOST_NUMBERS: usize = 30;
 
-#[derive(Clone)]
-struct FedEx {
-    desk: Desk,
-    tokens: Tokens,
-}
-
 /// Starts the stand-in.
 pub async fn start(world: Arc<World>, options: Options, stop: CancellationToken) -> io::Result<StandIn> {
-    let tokens = Tokens::new(world.clock(), options.token_life);
-    let desk = Desk::new(world, &options, Voice);
-    let state = FedEx { desk: desk.clone(), tokens: tokens.clone() };
     let router = Router::new()
         .route("/oauth/token", post(token))
         .route("/track/v1/trackingnumbers", post(track))
         .fallback(|| async {
             let (status, body) = (axum::http::StatusCode::NOT_FOUND, errors("NOT.FOUND.ERROR", "No such resource."));
             (status, axum::Json(body)).into_response()
-        })
-        .with_state(state);
-    let mut stand_in = desk.open("fedex", &options, router, stop).await?;
-    stand_in.credentials = vec![("client_id", CLIENT_ID.to_owned()), ("client_secret", CLIENT_SECRET.to_owned())];
-    stand_in.tokens = Some(tokens);
-    Ok(stand_in)
+        });
+    Counter::new(world, &options, Voice).open("fedex", (CLIENT_ID, CLIENT_SECRET), &options, router, stop).await
 }
 
 struct Voice;
@@ -77,7 +64,7 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
 }
 
 async fn token(
-    State(fedex): State<FedEx>,
+    State(fedex): State<Counter>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     headers: HeaderMap,
     body: Bytes,
@@ -113,7 +100,7 @@ fn asked(body: &Value) -> Vec<String> {
 }
 
 async fn track(
-    State(fedex): State<FedEx>,
+    State(fedex): State<Counter>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     headers: HeaderMap,
     body: Bytes,

@@ -1,11 +1,17 @@
-//! Access tokens of the carriers that use OAuth2.
+//! Access tokens, and the stand-ins of the carriers that ask for them (OAuth2).
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+use super::{Desk, Options, StandIn, Tongue};
 use crate::simulator::chance::Chance;
 use crate::simulator::time::{Moment, SimClock};
+use crate::simulator::world::World;
 
 /// More than this many live tokens are never needed; the oldest go first.
 const KEPT: usize = 1_000;
@@ -62,5 +68,36 @@ impl Tokens {
     /// No token given out so far may be used any more.
     pub fn revoke(&self) {
         self.safe().valid.clear();
+    }
+}
+
+/// A stand-in that serves only who shows a token of its own.
+#[derive(Clone)]
+pub(super) struct Counter {
+    pub desk: Desk,
+    pub tokens: Tokens,
+}
+
+impl Counter {
+    pub fn new(world: Arc<World>, options: &Options, tongue: impl Tongue + 'static) -> Self {
+        let tokens = Tokens::new(world.clock(), options.token_life);
+        Self { desk: Desk::new(world, options, tongue), tokens }
+    }
+
+    /// Opens it for the one client that it knows, by id and secret.
+    pub async fn open(
+        self,
+        code: &'static str,
+        client: (&str, &str),
+        options: &Options,
+        router: Router<Self>,
+        stop: CancellationToken,
+    ) -> io::Result<StandIn> {
+        let (id, secret) = client;
+        let Self { desk, tokens } = self.clone();
+        let mut stand_in = desk.open(code, options, router.with_state(self), stop).await?;
+        stand_in.credentials = vec![("client_id", id.to_owned()), ("client_secret", secret.to_owned())];
+        stand_in.tokens = Some(tokens);
+        Ok(stand_in)
     }
 }

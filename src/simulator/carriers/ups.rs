@@ -14,8 +14,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::tokens::Tokens;
-use super::{Desk, Options, Reply, StandIn, Tongue, bearer, fields, header};
+use super::tokens::Counter;
+use super::{Options, Reply, StandIn, Tongue, bearer, fields, header};
 use crate::simulator::chance::fold;
 use crate::simulator::ledger::{CallKind, Shown, Trace};
 use crate::simulator::net::Knife;
@@ -26,25 +26,12 @@ pub const CLIENT_ID: &str = "simulated-ups-client";
 /// Its secret.
 pub const CLIENT_SECRET: &str = "simulated-ups-secret";
 
-#[derive(Clone)]
-struct Ups {
-    desk: Desk,
-    tokens: Tokens,
-}
-
 /// Starts the stand-in.
 pub async fn start(world: Arc<World>, options: Options, stop: CancellationToken) -> io::Result<StandIn> {
-    let tokens = Tokens::new(world.clock(), options.token_life);
-    let desk = Desk::new(world, &options, Voice);
-    let state = Ups { desk: desk.clone(), tokens: tokens.clone() };
     let router = Router::new()
         .route("/security/v1/oauth/token", post(token))
-        .route("/api/track/v1/details/{number}", get(track))
-        .with_state(state);
-    let mut stand_in = desk.open("ups", &options, router, stop).await?;
-    stand_in.credentials = vec![("client_id", CLIENT_ID.to_owned()), ("client_secret", CLIENT_SECRET.to_owned())];
-    stand_in.tokens = Some(tokens);
-    Ok(stand_in)
+        .route("/api/track/v1/details/{number}", get(track));
+    Counter::new(world, &options, Voice).open("ups", (CLIENT_ID, CLIENT_SECRET), &options, router, stop).await
 }
 
 struct Voice;
@@ -64,7 +51,7 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
 }
 
 async fn token(
-    State(ups): State<Ups>,
+    State(ups): State<Counter>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     headers: HeaderMap,
     body: Bytes,
@@ -92,7 +79,7 @@ async fn token(
 }
 
 async fn track(
-    State(ups): State<Ups>,
+    State(ups): State<Counter>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     Path(number): Path<String>,
     headers: HeaderMap,

@@ -5,7 +5,7 @@ use wismo::simulator::chance::Chance;
 use wismo::simulator::world::Network;
 use wismo::simulator::{demo, numbers};
 
-use crate::promises::house::{House, Plan, Shop, until};
+use crate::support::house::{House, Plan, Shop, until};
 
 async fn patch(shop: &Shop, id: &str, body: &Value) -> (u16, Value) {
     shop.ask("PATCH", &format!("/v1/trackers/{id}"), Some(&body.to_string())).await

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::promises::house::{Plan, Shop, until};
+use crate::support::house::{Plan, Shop, until};
 
 /// All pages of a list; the ids in the order in which they came.
 async fn all(shop: &Shop, query: &str) -> Vec<String> {

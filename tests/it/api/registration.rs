@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::promises::house::Plan;
+use crate::support::house::Plan;
 
 /// Every field with something that cannot be used, and the name that the answer gives it.
 fn unusable() -> Vec<(Value, &'static str)> {

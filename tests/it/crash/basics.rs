@@ -1,154 +1,151 @@
 //! An orphan's adoption, delays over restarts, and an order to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use wismo::simulator::carriers::Options;
-use wismo::simulator::demo;
 use wismo::simulator::ledger::{CallKind, Ending};
 use wismo::simulator::lives::{Story, Teller};
 use wismo::simulator::world::{Network, Step};
 
-use crate::support::daemon::{Daemon, PATIENCE, Redis, Setup, World};
-use crate::support::redis::RedisServer;
+use super::load::WEBHOOK;
+use crate::support::house::{House, PATIENCE, Plan, Redis, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_daemons_private_redis_is_adopted_and_nothing_is_lost() {
-    let world = World::new().await;
-    let config = world.configure("one", &Setup { timeout: SECOND, ..Setup::default() });
-    let mut daemon = Daemon::start(&config).await;
-    let shop = world.shop(&config, "shop").await;
-    world.endpoint(&shop, "shop").await;
-    let mut teller = Teller::new(world.clock, 7);
+    let mut house = plan(&Network::ALL).redis(Redis::Private).open().await;
+    let shop = house.shop("shop").await.patient();
+    shop.endpoint(&house, "shop", &["*"]).await;
+    let mut teller = Teller::new(house.clock, 7);
     for network in Network::ALL {
-        let parcel = teller.unceasing(network, world.clock.now(), SECOND, 8);
-        world.stage(&parcel);
-        world.register(&shop, &parcel).await;
+        let parcel = teller.unceasing(network, house.clock.now(), SECOND, 8);
+        house.stage(&parcel);
+        shop.follow(&parcel).await;
     }
-    let before = daemon.private_redis_pid().expect("the log names the private server");
-    daemon.restart().await;
-    assert_eq!(daemon.private_redis_pid(), Some(before), "the same server goes on:\n{}", daemon.log());
-    assert!(daemon.log().contains("\"adopted\":true"), "{}", daemon.log());
-    let report = world.settle(&["shop"], SECOND, PATIENCE).await;
+    let before = house.first().private_redis_pid().expect("the log names the private server");
+    house.daemons[0].restart().await;
+    assert_eq!(house.first().private_redis_pid(), Some(before), "the same server goes on");
+    assert!(house.first().log().contains("\"adopted\":true"));
+    let report = house.settle(&["shop"], SECOND, PATIENCE).await;
     println!("{}", report.summary());
     assert!(report.is_clean(), "{:?} {:#?}", report.problems(), report.notes);
     // In order this time: the server ends as well, and the next one reads all of it from its file.
-    assert!(daemon.terminate().await.success());
-    daemon.spawn();
-    daemon.ready().await;
-    assert_ne!(daemon.private_redis_pid(), Some(before));
-    let parcel = teller.unceasing(Network::Ups, world.clock.now(), SECOND, 2);
-    world.stage(&parcel);
-    world.register(&shop, &parcel).await;
-    let report = world.settle(&["shop"], SECOND, PATIENCE).await;
+    assert_eq!(house.daemons[0].stop().await, 0);
+    house.daemons[0].spawn();
+    house.daemons[0].ready().await;
+    assert_ne!(house.first().private_redis_pid(), Some(before));
+    let parcel = teller.unceasing(Network::Ups, house.clock.now(), SECOND, 2);
+    house.stage(&parcel);
+    shop.follow(&parcel).await;
+    let report = house.settle(&["shop"], SECOND, PATIENCE).await;
     assert!(report.is_clean(), "{:?} {:#?}", report.problems(), report.notes);
 }
 
 /// How many changes of a kind about this sort of delay arrived for a number.
-fn told(world: &World, number: &str, kind: &str, delay: &str) -> usize {
-    let meant = world.receiver.arrivals().matching(|arrival| {
+fn told(house: &House, number: &str, kind: &str, delay: &str) -> usize {
+    let meant = house.receiver.arrivals().matching(|arrival| {
         arrival.first && arrival.number == number && arrival.kind == kind && arrival.delay.as_deref() == Some(delay)
     });
     meant.len()
 }
 
-async fn until(what: &str, daemon: &Daemon, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what}:\n{}", daemon.log());
-        sleep(Duration::from_millis(20)).await;
-    }
+async fn wait(what: &str, condition: impl Fn() -> bool) {
+    until(what, || async { condition().then_some(()) }).await;
+}
+
+/// Published quotas, polls twice a second, attempts for as long as all may be down.
+fn plan(carriers: &[Network]) -> Plan {
+    Plan::new().published(carriers).no_sandbox().quiet().pace("500ms").deadline("10s").webhook(WEBHOOK)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_that_opens_while_all_is_down_and_ends_while_all_is_down_is_told_once_each() {
-    let world = World::new().await;
-    let config = world.configure("one", &Setup { day: SECOND * 2, timeout: SECOND, ..Setup::default() });
-    let mut daemon = Daemon::start(&config).await;
-    let shop = world.shop(&config, "shop").await;
-    world.endpoint(&shop, "shop").await;
-    let mut teller = Teller::new(world.clock, 8);
-    let began = world.clock.now();
+    let days = "[delays]\nday = \"2s\"\n";
+    let mut house = plan(&[Network::FedEx]).redis(Redis::Private).more(days).open().await;
+    let shop = house.shop("shop").await.patient();
+    shop.endpoint(&house, "shop", &["*"]).await;
+    let mut teller = Teller::new(house.clock, 8);
+    let began = house.clock.now();
     let label = teller.parcel(Network::FedEx, Story::NotHandedOver, began, SECOND);
     let late = teller.unceasing(Network::FedEx, began, SECOND, 2);
-    world.stage(&label);
-    world.stage(&late);
+    house.stage(&label);
+    house.stage(&late);
     let due = began.plus(SECOND * 5);
-    world.register(&shop, &label).await;
-    let promise = json!({"to": world.clock.wall(due).to_string()});
-    shop.post("/v1/trackers", &json!({"number": late.number, "carrier": "fedex", "promised": promise})).await;
+    shop.follow(&label).await;
+    let promise = json!({"to": house.clock.wall(due).to_string()});
+    shop.register(&json!({"number": late.number, "carrier": "fedex", "promised": promise})).await;
     let seen = |number: &str| {
-        !world.receiver.arrivals().matching(|a| a.number == number && a.kind == "tracker.first_seen").is_empty()
+        !house.receiver.arrivals().matching(|a| a.number == number && a.kind == "tracker.first_seen").is_empty()
     };
-    until("both are seen", &daemon, || seen(&label.number) && seen(&late.number)).await;
+    wait("both are seen", || seen(&label.number) && seen(&late.number)).await;
 
     // Both fall due while nobody is there.
     let both = [(&label.number, "not_handed_over"), (&late.number, "late")];
-    daemon.kill9();
-    world.clock.until(due.plus(SECOND)).await;
-    daemon.spawn();
-    let all = |kind: &str| both.iter().all(|(number, delay)| told(&world, number, kind, delay) > 0);
-    until("both delays open", &daemon, || all("tracker.delayed")).await;
+    house.daemons[0].kill().await;
+    house.clock.until(due.plus(SECOND)).await;
+    house.daemons[0].spawn();
+    let all = |kind: &str| both.iter().all(|(number, delay)| told(&house, number, kind, delay) > 0);
+    wait("both delays open", || all("tracker.delayed")).await;
 
     // Both end while nobody is there.
-    daemon.kill9();
-    let parcels = &world.carrier(Network::FedEx).world;
+    house.daemons[0].kill().await;
+    let parcels = &house.carrier(Network::FedEx).world;
     assert!(parcels.scan_now(&label.number, Step::Accepted, None));
     assert!(parcels.scan_now(&late.number, Step::Delivered, None));
     sleep(SECOND).await;
-    daemon.spawn();
-    until("both delays end", &daemon, || all("tracker.delay_cleared")).await;
-    daemon.restart().await;
-    let report = world.settle(&["shop"], SECOND, PATIENCE).await;
+    house.daemons[0].spawn();
+    wait("both delays end", || {
+        both.iter().all(|(number, delay)| told(&house, number, "tracker.delay_cleared", delay) > 0)
+    })
+    .await;
+    house.daemons[0].restart().await;
+    let report = house.settle(&["shop"], SECOND, PATIENCE).await;
     assert!(report.is_clean(), "{:?} {:#?}", report.problems(), report.notes);
     for (number, delay) in both {
         for kind in ["tracker.delayed", "tracker.delay_cleared"] {
-            assert_eq!(told(&world, number, kind, delay), 1, "{kind} {delay}");
+            assert_eq!(told(&house, number, kind, delay), 1, "{kind} {delay}");
         }
     }
-    assert!(daemon.terminate().await.success());
+    assert_eq!(house.daemons[0].stop().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordered_stop_breaks_no_call_and_hands_the_accounts_over_at_once() {
     let latency = Duration::from_millis(400);
-    let options = |network| Options { quota: demo::quota(network), latency, ..Options::default() };
-    let world = World::with(&[Network::Ups, Network::MondialRelay], options).await;
-    let redis = RedisServer::start().await;
     // After a crash the other one would wait twice this long, and more.
     let lease = SECOND * 10;
-    let setup = Setup { redis: Redis::Url(redis.url()), lease, ..Setup::default() };
-    let (first, second) = (world.configure("one", &setup), world.configure("two", &setup));
-    let mut leaving = Daemon::start(&first).await;
-    let shop = world.shop(&first, "shop").await;
-    world.endpoint(&shop, "shop").await;
-    let mut teller = Teller::new(world.clock, 9);
+    let mut house = plan(&[Network::Ups, Network::MondialRelay]).latency(latency).lease(lease).open().await;
+    let shop = house.shop("shop").await;
+    shop.endpoint(&house, "shop", &["*"]).await;
+    let mut teller = Teller::new(house.clock, 9);
     for network in [Network::Ups, Network::MondialRelay].into_iter().cycle().take(8) {
-        let parcel = teller.unceasing(network, world.clock.now(), SECOND, 10);
-        world.stage(&parcel);
-        world.register(&shop, &parcel).await;
+        let parcel = teller.unceasing(network, house.clock.now(), SECOND, 10);
+        house.stage(&parcel);
+        shop.follow(&parcel).await;
     }
+    let world = Arc::clone(&house.world);
     let busy = || {
         let open = |call: &wismo::simulator::ledger::Call| call.ending == Ending::Open;
-        world.carriers.iter().all(|stand_in| stand_in.ledger.calls().iter().any(open))
+        world.stand_ins.iter().all(|stand_in| stand_in.ledger.calls().iter().any(open))
     };
-    until("calls are in flight", &leaving, busy).await;
-    let mut staying = Daemon::start(&second).await;
-    until("calls are in flight", &leaving, busy).await;
+    wait("calls are in flight", busy).await;
+    let staying = house.daemon().await;
+    house.daemons.push(staying);
+    wait("calls are in flight", busy).await;
 
     let (asked, instant) = (world.clock.now(), Instant::now());
-    let status = leaving.terminate().await;
+    let code = house.daemons[0].stop().await;
     let (took, ended) = (instant.elapsed(), world.clock.now());
-    assert!(status.success(), "{status}\n{}", leaving.log());
+    assert_eq!(code, 0, "{}", house.first().last_words());
     assert!(took < SECOND * 10, "within its deadline: {took:?}");
     let of_after = |stand_in: &wismo::simulator::carriers::StandIn| {
         stand_in.ledger.calls().into_iter().find(|call| call.kind == CallKind::Track && call.arrived > ended)
     };
-    until("the other one calls", &staying, || world.carriers.iter().all(|stand_in| of_after(stand_in).is_some())).await;
-    for stand_in in &world.carriers {
+    wait("the other one calls", || world.stand_ins.iter().all(|stand_in| of_after(stand_in).is_some())).await;
+    for stand_in in &world.stand_ins {
         let gap = of_after(stand_in).unwrap().arrived.since(ended);
         println!("{}: stopped in {took:?}, the next call {gap:?} after the end", stand_in.code);
         assert!(gap < lease / 2, "{} waited {gap:?} as if for a dead one", stand_in.code);
@@ -157,5 +154,5 @@ async fn an_ordered_stop_breaks_no_call_and_hands_the_accounts_over_at_once() {
     }
     let report = world.settle(&["shop"], SECOND, PATIENCE).await;
     assert!(report.is_clean(), "{:?} {:#?}", report.problems(), report.notes);
-    assert!(staying.terminate().await.success());
+    assert_eq!(house.daemons[1].stop().await, 0);
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::load::{self, Dice, Hits, Load};
-use crate::support::daemon::{Daemon, Redis, Setup};
+use crate::support::house::Redis;
 use crate::support::redis::RedisServer;
 use crate::support::tap::Tap;
 
@@ -17,12 +16,10 @@ const LONGEST: Duration = Duration::from_secs(200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_of_the_daemon_lose_double_reorder_and_invent_nothing() {
-    let world = load::world().await;
     let redis = RedisServer::start_durable().await;
     let tap = Tap::start(redis.address(), Duration::from_millis(15)).await;
-    let config = world.configure("one", &Setup { redis: Redis::Url(tap.url()), ..load::setup() });
-    let mut daemon = Daemon::start(&config).await;
-    let load = Load::start(&world, &config, Duration::from_secs(100)).await;
+    let mut house = load::plan().redis(Redis::At(tap.url())).open().await;
+    let load = Load::start(&house, Duration::from_secs(100)).await;
 
     let (mut dice, mut hits, start) = (Dice::new(), Hits::default(), Instant::now());
     while hits.kills < KILLS || !hits.enough(EACH) {
@@ -34,14 +31,14 @@ async fn fifty_kills_of_the_daemon_lose_double_reorder_and_invent_nothing() {
             catch_a_commit(&tap, Duration::from_secs(2)).await;
         }
         // It stands still while we look, so that the count is exact, and never moves again.
-        daemon.signal(Signal::STOP);
-        hits.note(&world, tap.commits());
-        daemon.kill9();
-        daemon.spawn();
+        house.first().freeze();
+        hits.note(&house, tap.commits());
+        house.daemons[0].kill().await;
+        house.daemons[0].spawn();
     }
     println!("{hits} in {:?}", start.elapsed());
-    daemon.ready().await;
-    load.prove(&world).await;
+    house.daemons[0].ready().await;
+    load.prove(&house).await;
 }
 
 /// Most kills hit a daemon that is starting, waiting for its lease or delivering; the others one that polls as well,

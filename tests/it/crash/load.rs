@@ -6,14 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use wismo::simulator::audit::Report;
-use wismo::simulator::carriers::Options;
 use wismo::simulator::demo;
 use wismo::simulator::ledger::{CallKind, Ending};
 use wismo::simulator::lives::Teller;
 use wismo::simulator::receiver::Behaviour;
 use wismo::simulator::world::{Network, Parcel};
 
-use crate::support::daemon::{Config, Setup, Shop, World};
+use crate::support::house::{House, PATIENCE, Plan, Shop, World};
 use crate::support::tap::UnderWay;
 
 /// How long a carrier takes to answer, and the endpoint: long enough that a kill hits some of both.
@@ -25,7 +24,10 @@ pub const LEASE: Duration = Duration::from_millis(800);
 /// A window too long to be kept in memory, and so tight that it is used up all the time: a daemon that began each life
 /// with an empty one would exceed it at once.
 const LONG_WINDOW: (u32, Duration) = (25, Duration::from_secs(10));
-const LONG_WINDOW_LIMITS: &str = "limits = { windows = [{ calls = 25, per = \"10s\" }] }";
+const LONG_WINDOW_LIMITS: &str = "[accounts.mondialrelay.limits]\nwindows = [{ calls = 25, per = \"10s\" }]\n";
+
+/// Attempts for as long as all may be down.
+pub const WEBHOOK: &str = "timeout = \"1s\"\nretry = [\"0s\", \"200ms\", \"500ms\", \"1s\", \"1s\", \"2s\", \"2s\", \"2s\", \"2s\", \"5s\", \"5s\", \"10s\"]";
 
 /// A small generator, seeded, so that a run can be told from another.
 pub struct Dice(u64);
@@ -54,25 +56,15 @@ impl Dice {
     }
 }
 
-/// A world whose carriers and endpoint take their time.
-pub async fn world() -> Arc<World> {
-    let options = |network| {
-        let mut quota = demo::quota(network);
-        if network == Network::MondialRelay {
-            quota = quota.and_rolling(LONG_WINDOW.0, LONG_WINDOW.1);
-        }
-        Options { quota, latency: CARRIER, ..Options::default() }
-    };
-    let world = World::with(&Network::ALL, options).await;
-    world.receiver.behave("shop", Behaviour::Slow(ENDPOINT), None);
-    Arc::new(world)
-}
-
-/// Short leases, polls and exchanges.
-pub fn setup() -> Setup {
-    let second = Duration::from_secs(1);
-    let accounts = vec![(Network::MondialRelay, LONG_WINDOW_LIMITS)];
-    Setup { lease: LEASE, interval: second / 2, timeout: second, accounts, ..Setup::default() }
+/// A house of all carriers, which take their time; short leases, polls and exchanges.
+pub fn plan() -> Plan {
+    let quotas = Network::ALL.map(|network| {
+        let quota = demo::quota(network);
+        let tight = network == Network::MondialRelay;
+        (network, if tight { quota.and_rolling(LONG_WINDOW.0, LONG_WINDOW.1) } else { quota })
+    });
+    let plan = Plan::new().carriers(&Network::ALL).quotas(&quotas).latency(CARRIER).no_sandbox().quiet();
+    plan.lease(LEASE).pace("500ms").deadline("10s").webhook(WEBHOOK).more(LONG_WINDOW_LIMITS)
 }
 
 /// Parcels that are scanned every two seconds for `span`, registered by a shop; one more of each carrier every few
@@ -83,9 +75,11 @@ pub struct Load {
 
 impl Load {
     /// Registers the first parcels and goes on in the background.
-    pub async fn start(world: &Arc<World>, config: &Config, span: Duration) -> Self {
-        let shop = world.shop(config, "shop").await;
-        world.endpoint(&shop, "shop").await;
+    pub async fn start(house: &House, span: Duration) -> Self {
+        let world = &house.world;
+        let shop = house.shop("shop").await.patient();
+        shop.endpoint(world, "shop", &["*"]).await;
+        world.receiver.behave("shop", Behaviour::Slow(ENDPOINT), None);
         let mut teller = Teller::new(world.clock, 11);
         let end = world.clock.now().plus(span);
         for (network, count) in
@@ -113,7 +107,7 @@ impl Load {
     /// Waits until all was scanned, told and delivered; prints the report and proves it clean.
     pub async fn prove(self, world: &World) -> Report {
         let parcels = self.more.await.unwrap();
-        let report = world.settle(&["shop"], Duration::from_millis(1500), Duration::from_secs(120)).await;
+        let report = world.settle(&["shop"], Duration::from_millis(1500), PATIENCE).await;
         println!("{parcels} parcels\n{}", report.summary());
         for note in &report.notes {
             println!("  {note}");
@@ -132,7 +126,7 @@ fn unceasing(world: &World, teller: &mut Teller, network: Network, span: Duratio
 
 async fn begin(world: &World, shop: &Shop, parcel: &Parcel) {
     world.stage(parcel);
-    world.register(shop, parcel).await;
+    shop.follow(parcel).await;
 }
 
 /// What kills hit.
@@ -183,7 +177,7 @@ fn request_in_flight(world: &World) -> bool {
     let open = |stand_in: &wismo::simulator::carriers::StandIn| {
         stand_in.ledger.calls().iter().any(|call| call.kind == CallKind::Track && call.ending == Ending::Open)
     };
-    world.carriers.iter().any(open)
+    world.stand_ins.iter().any(open)
 }
 
 fn delivery_in_flight(world: &World) -> bool {

@@ -6,37 +6,38 @@ use rustix::process::{Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::load::{self, Dice, Hits, Load};
-use crate::support::daemon::{Daemon, PATIENCE, redis_in};
+use crate::support::house::{PATIENCE, Redis};
 use crate::support::tap::UnderWay;
 
 const KILLS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_of_the_private_redis_lose_double_reorder_and_invent_nothing() {
-    let world = load::world().await;
-    let config = world.configure("one", &load::setup());
-    let mut daemon = Daemon::start(&config).await;
-    let load = Load::start(&world, &config, Duration::from_secs(45)).await;
-    let folder = world.folder().join("state/redis");
-    let alive = daemon.pid();
+    let mut house = load::plan().redis(Redis::Private).open().await;
+    let load = Load::start(&house, Duration::from_secs(45)).await;
+    let alive = house.first().pid();
 
     let (mut dice, mut hits, start) = (Dice::new(), Hits::default(), Instant::now());
     while hits.kills < KILLS {
         // One that serves, for a while: a server that is killed while it starts is started with ever longer pauses.
-        daemon.ready().await;
+        house.daemons[0].ready().await;
         sleep(dice.between(Duration::from_millis(100), Duration::from_millis(3_500))).await;
         let since = Instant::now();
         let pid = loop {
-            if let Some(pid) = redis_in(&folder) {
+            if let Some(pid) = house.private_redis() {
                 break pid;
             }
-            assert!(since.elapsed() < PATIENCE, "the daemon does not start its Redis again:\n{}", daemon.log());
+            assert!(
+                since.elapsed() < PATIENCE,
+                "the daemon does not start its Redis again:\n{}",
+                house.first().last_words()
+            );
             sleep(Duration::from_millis(20)).await;
         };
-        hits.note(&world, UnderWay::default());
+        hits.note(&house, UnderWay::default());
         kill_process(pid, Signal::KILL).unwrap();
         // Until it is gone, it would be taken for the next one.
-        while redis_in(&folder) == Some(pid) {
+        while house.private_redis() == Some(pid) {
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -47,7 +48,7 @@ async fn kills_of_the_private_redis_lose_double_reorder_and_invent_nothing() {
         hits.requests,
         hits.deliveries
     );
-    load.prove(&world).await;
-    assert_eq!(daemon.pid(), alive, "one daemon lived through all of it");
-    assert!(daemon.terminate().await.success());
+    load.prove(&house).await;
+    assert_eq!(house.first().pid(), alive, "one daemon lived through all of it");
+    assert_eq!(house.daemons[0].stop().await, 0);
 }

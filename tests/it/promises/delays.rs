@@ -6,7 +6,7 @@ use serde_json::json;
 use wismo::simulator::lives::{Story, Teller};
 use wismo::simulator::world::Network;
 
-use super::house::{House, Plan, assert_in_order, until};
+use crate::support::house::{House, Plan, assert_in_order, until};
 
 /// Openings and ends of one kind for one parcel, in the order of first arrival.
 fn told(house: &House, id: &str, kind: &str) -> Vec<String> {

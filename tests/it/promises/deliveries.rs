@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use wismo::simulator::receiver::Behaviour;
 
-use super::house::{Plan, assert_in_order, assert_trusted, until};
+use crate::support::house::{Plan, assert_in_order, assert_trusted, until};
 
 const PATIENT: &str =
     "timeout = \"500ms\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\", \"500ms\", \"1s\", \"2s\", \"5s\"]";

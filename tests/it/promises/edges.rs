@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::house::{House, Plan, Shop, until};
+use crate::support::house::{House, Plan, Shop, until};
 
 /// A call as it arrived.
 #[derive(Debug, Clone)]
@@ -220,7 +220,7 @@ async fn a_token_of_other_credentials_is_not_used() {
     with("token-of-first-secret").await;
     let text = std::fs::read_to_string(house.config()).unwrap().replace("first-secret", "second-secret");
     std::fs::write(house.config(), text).unwrap();
-    house.first().signal("HUP").await;
+    house.first().hup();
     with("token-of-second-secret").await;
 }
 

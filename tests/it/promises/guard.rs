@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::house::{Plan, until};
+use crate::support::house::{Plan, until};
 
 /// Addresses that no shop may name, in many spellings.
 const REFUSED: [&str; 33] = [
@@ -82,7 +82,7 @@ async fn an_allowance_that_is_taken_back_stops_what_was_queued() {
     shop.track("SANDBOX-UNKNOWN-1").await;
     house.arrival("a webhook while it is allowed", wismo::simulator::receiver::Arrival::accepted).await;
     house.write_config_with("", "");
-    house.first().signal("HUP").await;
+    house.first().hup();
     house.first().logged("reloaded", 1).await;
     let before = house.receiver.arrivals().count();
     for number in 2..6 {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wismo::simulator::lives::{Story, Teller};
 use wismo::simulator::world::Network;
 
-use super::house::{House, Plan, assert_in_order, until};
+use crate::support::house::{House, Plan, assert_in_order, until};
 
 fn events(tracker: &Value) -> &Vec<Value> {
     tracker["parcel"]["events"].as_array().unwrap()

@@ -6,7 +6,7 @@ use wismo::simulator::lives::{Story, Teller};
 use wismo::simulator::receiver::Behaviour;
 use wismo::simulator::world::Network;
 
-use super::house::{Plan, assert_in_order, until};
+use crate::support::house::{Plan, assert_in_order, until};
 
 #[tokio::test]
 async fn a_hanging_endpoint_a_hanging_carrier_and_a_backlog_delay_nobody_else() {

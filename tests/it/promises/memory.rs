@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use wismo::simulator::receiver::Behaviour;
 
-use super::house::{Plan, until};
+use crate::support::house::{Plan, until};
 
 const TRACKERS: usize = 600;
 const ENDPOINTS: usize = 16;

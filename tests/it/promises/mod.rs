@@ -8,10 +8,11 @@ mod demo;
 mod edges;
 mod guard;
 mod honesty;
-pub mod house;
 mod isolation;
 mod memory;
 mod operations;
 mod races;
 mod secrets;
 mod tenants;
+
+pub use crate::support::house;

@@ -17,7 +17,7 @@ use wismo::simulator::receiver::Receiver;
 use wismo::simulator::time::SimClock;
 use wismo::simulator::world::{Network, World};
 
-use super::house::{PATIENCE, Plan, Shop, assert_in_order, assert_trusted, until};
+use crate::support::house::{PATIENCE, Plan, Shop, assert_in_order, assert_trusted, until};
 
 /// A folder with a short path: sockets live in it.
 fn short_folder() -> tempfile::TempDir {
@@ -101,12 +101,12 @@ async fn a_reload_swaps_all_or_nothing() {
     );
     // A good account beside a bad key: none of it is taken, and work goes on.
     house.write_config(&format!("{account}\n[nonsense]\nx = 1\n"));
-    house.first().signal("HUP").await;
+    house.first().hup();
     house.first().logged("reload_refused", 1).await;
     assert_eq!(shop.post("/v1/trackers", &body).await.0, 422, "the old configuration stays in force");
     let meanwhile = shop.track("SANDBOX-DELIVERED-1").await;
     house.write_config(&account);
-    house.first().signal("HUP").await;
+    house.first().hup();
     house.first().logged("reloaded", 1).await;
     let id = shop.register(&body).await;
     for id in [&id, &meanwhile] {
@@ -115,7 +115,7 @@ async fn a_reload_swaps_all_or_nothing() {
     // Reloads in quick succession lose nothing either.
     let during = shop.track("SANDBOX-ATTEMPT-1").await;
     for _ in 0..5 {
-        house.first().signal("HUP").await;
+        house.first().hup();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     house.arrival("its delivery", |a| a.subject == during && a.kind == "tracker.delivered").await;
@@ -177,7 +177,7 @@ async fn slow_idle_and_greedy_clients_hold_nothing_up() {
     }
     // And they do not keep it from stopping.
     let daemon = &mut house.daemons[0];
-    daemon.signal("TERM").await;
+    daemon.term();
     let ended = tokio::time::timeout(Duration::from_secs(15), daemon.ended()).await.expect("it stops in time");
     assert_eq!(ended, 0);
 }
@@ -215,7 +215,7 @@ async fn two_daemons_on_one_store_share_the_work_and_the_quota() {
         ids.push(shops[n % 2].register(&json!({ "number": parcel.number, "carrier": network.code() })).await);
     }
     until("some work", || async { (house.arrived("shop").len() > 30).then_some(()) }).await;
-    house.daemons[0].signal("TERM").await;
+    house.daemons[0].term();
     assert_eq!(house.daemons[0].ended().await, 0);
     for id in &ids {
         shops[1].shows(id, "delivery", |t| t["parcel"]["status"] == "delivered").await;

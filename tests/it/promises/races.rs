@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::house::{Plan, assert_in_order, until};
+use crate::support::house::{Plan, assert_in_order, until};
 
 #[tokio::test]
 async fn registrations_at_once_meet_in_one_tracker() {

@@ -1,5 +1,6 @@
 //! Promise 7: planted secrets appear nowhere: not in logs at their most talkative, errors, answers, the list of
-//! processes, or the store. Nor do whole tracking numbers appear in logs.
+//! processes, or the store; no core file is written that would hold them all. Nor do whole tracking numbers appear in
+//! logs.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use wismo::simulator::faults::{Fault, Lasting};
 use wismo::simulator::receiver::Behaviour;
 use wismo::simulator::world::Network;
 
-use super::house::{Plan, Shop, until};
+use crate::support::house::{Plan, Shop, until};
 
 /// Every value in the server, of every type, as text.
 async fn store_in_plain(house: &super::house::House) -> String {
@@ -145,4 +146,21 @@ async fn planted_secrets_appear_nowhere() {
     }
     assert!(log.contains("\"target\":\"wismo"), "lines of ours are JSON");
     assert!(!log.contains("planted-in-the-url"), "a URL may hold a secret of the shop's");
+}
+
+/// A daemon that is started with leave to write core files gives it up, and so has no right to take it back.
+#[tokio::test]
+async fn a_daemon_writes_no_core_file() {
+    // What a child inherits: all that this machine allows, so that the daemon has something to give up.
+    let most = rustix::process::getrlimit(rustix::process::Resource::Core).maximum;
+    let allowed = rustix::process::Rlimit { current: most, maximum: most };
+    rustix::process::setrlimit(rustix::process::Resource::Core, allowed).unwrap();
+    let core_limits = |pid: u32| {
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_ne!(core_limits(std::process::id()), ["0", "0"], "`ulimit -Hc` is 0 here: nothing can be proven");
+    let house = Plan::new().open().await;
+    assert_eq!(core_limits(house.first().pid()), ["0", "0"]);
 }

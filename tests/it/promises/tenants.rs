@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::house::{Plan, Shop, assert_in_order};
+use crate::support::house::{Plan, Shop, assert_in_order};
 
 const NOBODY: &str = "trk_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const NOWHERE: &str = "ep_aaaaaaaaaaaaaaaaaaaaaaaaaa";

@@ -1,7 +1,6 @@
 //! Real Redis for tests: a child server, or a cluster of three, each in its own folder, gone when dropped.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +9,8 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use wismo::store::Target;
+
+use super::free_port;
 
 const MISSING: &str = "redis-server is missing: `make test` installs it (package redis-server)";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -185,8 +186,4 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Child {
 
 fn log_of(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap_or_default()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
