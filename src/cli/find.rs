@@ -10,7 +10,7 @@ use super::{registry, rows};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo find 1234                                     an order: where is it?\n  wismo find '1z 12345e 02 0527 1688'                 any spelling\n  wismo find 'https://www.ups.com/track?tracknum=1Z12345E0205271688'\n  wismo find c-77 --json                              a customer reference"
+    after_help = "Examples:\n  wismo find 1234                                     an order: where is it?\n  wismo find '1z 12345e 02 0527 1686'                 any spelling\n  wismo find 'https://www.ups.com/track?tracknum=1Z12345E0205271686'\n  wismo find c-77 --json                              a customer reference"
 )]
 pub struct FindArgs {
     /// Tracking number in any spelling, tracking link, order, customer reference, or id

@@ -20,7 +20,7 @@ const MOST_TOLD: usize = 100;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo show 1Z12345E0205271688\n  wismo show '6a 1002 0030 045'        any spelling, or a pasted tracking link\n  wismo show 1234                      an order with one parcel\n  wismo show trk_… --json | jq .told"
+    after_help = "Examples:\n  wismo show 1Z12345E0205271686\n  wismo show '6a 1002 0030 045'        any spelling, or a pasted tracking link\n  wismo show 1234                      an order with one parcel\n  wismo show trk_… --json | jq .told"
 )]
 pub struct ShowArgs {
     /// Tracking number, order, customer reference or id

@@ -12,7 +12,7 @@ use super::{output, words};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo track SANDBOX-DELIVERED\n  wismo track 1Z12345E0205271688 --order 1234 --promised 2026-11-28 --country FR\n  wismo track 6A10020030045 --carrier laposte --customer c-77 --tag gift --json\n\nA number that is followed already takes over what is given."
+    after_help = "Examples:\n  wismo track SANDBOX-DELIVERED\n  wismo track 1Z12345E0205271686 --order 1234 --promised 2026-11-28 --country FR\n  wismo track 6A10020030045 --carrier laposte --customer c-77 --tag gift --json\n\nA number that is followed already takes over what is given."
 )]
 pub struct TrackArgs {
     /// Tracking number; blanks, dashes and lower case do not matter

@@ -63,6 +63,6 @@ end
 if #plan.timers_off > 0 then redis.call('ZREM', TIMERS, unpack(plan.timers_off)) end
 if #plan.timers_on > 0 then redis.call('ZADD', TIMERS, unpack(plan.timers_on)) end
 if #plan.found > 0 then redis.call('ZREM', LOOSE, unpack(plan.found)) end
-for _, lost in ipairs(plan.lost) do redis.call('ZADD', LOOSE, whole(now), lost) end
+for _, lost in ipairs(plan.lost) do redis.call('ZADD', LOOSE, whole(now_ms()), lost) end
 
 return tell(plan, CHANGES, LOG, READY, PAUSES, TEXTS + 1, ROUTED)

@@ -47,7 +47,7 @@ async fn a_backlog_of_tens_of_thousands_does_not_grow_the_daemon() {
     println!("{pending} deliveries wait; resident {empty} KiB before, {resident} KiB after, {later} KiB later");
 }
 
-async fn pending(house: &super::house::House) -> usize {
+async fn pending(house: &crate::support::house::House) -> usize {
     let mut raw = house.redis.raw().await;
     let (mut cursor, mut count) = (0_u64, 0);
     loop {

@@ -15,4 +15,3 @@ mod races;
 mod secrets;
 mod tenants;
 
-pub use crate::support::house;

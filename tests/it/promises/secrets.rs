@@ -12,7 +12,7 @@ use wismo::simulator::world::Network;
 use crate::support::house::{Plan, Shop, until};
 
 /// Every value in the server, of every type, as text.
-async fn store_in_plain(house: &super::house::House) -> String {
+async fn store_in_plain(house: &crate::support::house::House) -> String {
     let mut raw = house.redis.raw().await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut raw).await.unwrap();
     let mut all = String::new();

@@ -10,7 +10,7 @@ const NOBODY: &str = "trk_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const NOWHERE: &str = "ep_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// Every route with an id, as method and path; what the router holds is held against this list.
-const WITH_ID: [(&str, &str); 14] = [
+const WITH_ID: [(&str, &str); 15] = [
     ("GET", "/v1/trackers/{id}"),
     ("PATCH", "/v1/trackers/{id}"),
     ("POST", "/v1/trackers/{id}/pause"),
@@ -20,18 +20,24 @@ const WITH_ID: [(&str, &str); 14] = [
     ("GET", "/v1/trackers/{id}/changes"),
     ("DELETE", "/v1/trackers/{id}"),
     ("GET", "/v1/endpoints/{id}"),
+    ("PATCH", "/v1/endpoints/{id}"),
     ("DELETE", "/v1/endpoints/{id}"),
     ("POST", "/v1/endpoints/{id}/test"),
     ("POST", "/v1/endpoints/{id}/enable"),
     ("GET", "/v1/endpoints/{id}/dead"),
     ("POST", "/v1/endpoints/{id}/replay"),
 ];
-const WITHOUT_ID: [(&str, &str); 5] = [
+const WITHOUT_ID: [(&str, &str); 9] = [
     ("POST", "/v1/trackers"),
     ("POST", "/v1/trackers/batch"),
     ("GET", "/v1/trackers"),
     ("POST", "/v1/endpoints"),
     ("GET", "/v1/endpoints"),
+    ("GET", "/v1/changes"),
+    ("GET", "/v1/carriers"),
+    // Carriers are no shop's own: what a shop sees of one are its accounts.
+    ("GET", "/v1/carriers/detect"),
+    ("GET", "/v1/carriers/{code}"),
 ];
 
 #[test]

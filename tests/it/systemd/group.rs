@@ -92,6 +92,6 @@ async fn members_of_the_group_read_parcels_and_no_secret() {
     }
     let stranger = text(&redis(STRANGER, STRANGER, &["PING"]));
     assert!(stranger.contains("Permission denied"), "{stranger}");
-    service.term();
+    service.signal("TERM").await;
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
 }

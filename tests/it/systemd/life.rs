@@ -51,7 +51,7 @@ async fn the_manager_hears_a_life_in_order() {
 
     // A good reload.
     let before = manager.count();
-    service.hup();
+    service.signal("HUP").await;
     let reloading = manager.hears(before, "RELOADING=1\nMONOTONIC_USEC=").await;
     manager.hears(reloading, "READY=1").await;
     let micros = &manager.heard()[reloading]["RELOADING=1\nMONOTONIC_USEC=".len()..];
@@ -60,14 +60,14 @@ async fn the_manager_hears_a_life_in_order() {
     // A bad one: still ready, and the status says so until a good one.
     fs::write(service.path("wismo.toml"), format!("{config}\n[nonsense]\n")).unwrap();
     let before = manager.count();
-    service.hup();
+    service.signal("HUP").await;
     let reloading = manager.hears(before, "RELOADING=1").await;
     let ready_again = manager.hears(reloading, "READY=1").await;
     let refused = "STATUS=accounts 1/1 | due lag 0s | deliveries 0 pending | redis ok | the last reload was refused";
     manager.hears(ready_again, refused).await;
     fs::write(service.path("wismo.toml"), &config).unwrap();
     let before = manager.count();
-    service.hup();
+    service.signal("HUP").await;
     let ready_again = manager.hears(before, "READY=1").await;
     manager.hears(ready_again, "STATUS=accounts 1/1 | due lag 0s | deliveries 0 pending | redis ok").await;
     assert!(!manager.heard().last().unwrap().contains("refused"), "{:?}", manager.heard().last());
@@ -82,7 +82,7 @@ async fn the_manager_hears_a_life_in_order() {
     assert_eq!(ask("POST", &format!("{base}/v1/endpoints/{id}/test"), &key, "").await.0, 202);
     let (mut webhook, _) = receiver.accept().await.unwrap();
     let before = manager.count();
-    service.term();
+    service.signal("TERM").await;
     let stopping = manager.hears(before, "STOPPING=1\nSTATUS=stopping").await;
     assert!(manager.heard()[stopping].contains("EXTEND_TIMEOUT_USEC="), "{:?}", manager.heard()[stopping]);
     let (status, told) = ask("GET", &ready, "", "").await;
@@ -118,7 +118,7 @@ async fn a_redis_that_stands_still_does_not_stop_the_pings() {
     kill("-CONT", &pid);
     manager.hears(from, "STATUS=accounts 1/1 | due lag 0s | deliveries 0 pending | redis ok").await;
     assert!(!service.log().contains("loop_behind"), "{}", service.log());
-    service.term();
+    service.signal("TERM").await;
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
 }
 
@@ -130,7 +130,7 @@ async fn a_watchdog_of_another_process_is_not_fed() {
     let watched = [("WATCHDOG_USEC", "100000".to_owned()), ("WATCHDOG_PID", "1".to_owned())];
     let mut service = Start { environment: &watched, ..Start::new(&manager, &config) }.go();
     manager.hears(0, "STATUS=accounts 1/1").await;
-    service.term();
+    service.signal("TERM").await;
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
     assert!(!manager.heard().iter().any(|message| message.contains("WATCHDOG")), "{:?}", manager.heard());
 }
@@ -148,9 +148,9 @@ async fn credentials_are_found_and_lines_carry_their_priority() {
     manager.hears(0, "STATUS=accounts 2/2").await;
     assert!(manager.heard().contains(&"STATUS=starting the private redis".to_owned()), "{:?}", manager.heard());
     fs::write(service.path("wismo.toml"), "[nonsense]\n").unwrap();
-    service.hup();
+    service.signal("HUP").await;
     service.logged("reload_refused").await;
-    service.term();
+    service.signal("TERM").await;
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
     assert!(!service.path("state/master-key").exists(), "the one from the credentials is used");
     assert!(!service.log().contains("planted-okapi-key") && !service.log().contains(&"5".repeat(64)));
