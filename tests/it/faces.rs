@@ -210,16 +210,13 @@ async fn a_developer_listens_without_opening_the_guard() {
     let secret = format!("whsec_{}", data_encoding::BASE64.encode(&[b'l'; 32]));
     house.receiver.expect("dev", &secret);
     let target = house.receiver.url("dev");
-    let mut listening = wismo(
-        &house,
-        &shop,
-        &["listen", "--forward-to", &target, "--from-start", "--events", "tracker.*", "--count", "4"],
-    )
-    .env("WISMO_LISTEN_SECRET", &secret)
-    .stdout(Stdio::piped())
-    .stderr(Stdio::null())
-    .spawn()
-    .unwrap();
+    let mut listening =
+        wismo(&house, &shop, &["listen", "--forward-to", &target, "--from-start", "--events", "tracker.*"])
+            .env("WISMO_LISTEN_SECRET", &secret)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
     shop.track("SANDBOX-DELIVERED-1").await;
     house.arrival("a forwarded webhook", |arrival| arrival.kind == "tracker.delivered").await;
     let arrived = house.arrived("dev");

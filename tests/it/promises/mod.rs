@@ -14,4 +14,3 @@ mod operations;
 mod races;
 mod secrets;
 mod tenants;
-
