@@ -30,7 +30,7 @@ fn holder(house: &House) -> usize {
     let taken = |which: &usize| {
         let events = house.daemons[*which].events("lease_taken");
         let mine = events.into_iter().filter(|line| line["account"] == "ups");
-        mine.last().map(|line| line["timestamp"].as_str().unwrap().to_owned())
+        mine.next_back().map(|line| line["timestamp"].as_str().unwrap().to_owned())
     };
     (0..house.daemons.len()).max_by_key(taken).unwrap()
 }

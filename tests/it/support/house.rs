@@ -340,7 +340,7 @@ impl House {
 
     /// Starts a daemon on this house's store and waits until it is ready.
     pub async fn daemon(&self) -> Daemon {
-        let log = (0..).map(|n| self.folder.path().join(format!("log-{n}"))).find(|log| !log.exists()).unwrap();
+        let log = (0..1000).map(|n| self.folder.path().join(format!("log-{n}"))).find(|log| !log.exists()).unwrap();
         Daemon::start(self.config(), log).await
     }
 
