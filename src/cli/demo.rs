@@ -257,13 +257,14 @@ async fn act(args: &DemoArgs, stage: &Stage, milestones: &mut mpsc::Receiver<Sta
             stage.script.cast.len()
         ));
     }
+    // Before the parcels: on a slow machine, all may be told when the last of them is registered.
+    let spoiling = spoil(args, stage);
     for cast in &stage.script.cast {
         shop.register(cast).await?;
         if let Some(stand_in) = stage.carriers.iter().find(|stand_in| stand_in.code == cast.parcel.network.code()) {
             stand_in.ledger.await_number(&cast.parcel.number);
         }
     }
-    let spoiling = spoil(args, stage);
     Ok(finish(args, stage, spoiling).await)
 }
 

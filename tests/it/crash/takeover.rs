@@ -29,8 +29,8 @@ fn calls_after(carrier: &StandIn, moment: Moment) -> Vec<Call> {
 fn holder(house: &House) -> usize {
     let taken = |which: &usize| {
         let events = house.daemons[*which].events("lease_taken");
-        let mine = events.into_iter().filter(|line| line["account"] == "ups");
-        mine.next_back().map(|line| line["timestamp"].as_str().unwrap().to_owned())
+        let last = events.iter().rev().find(|line| line["account"] == "ups");
+        last.map(|line| line["timestamp"].as_str().unwrap().to_owned())
     };
     (0..house.daemons.len()).max_by_key(taken).unwrap()
 }

@@ -130,6 +130,26 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
 }
 
 #[tokio::test]
+async fn a_deleted_endpoint_is_attempted_no_more() {
+    let house = Plan::new().webhook(PATIENT).open().await;
+    let shop = house.shop("boutique").await;
+    let failing = shop.endpoint(&house, "failing", &["tracker.*"]).await;
+    house.receiver.behave("failing", Behaviour::Status(500), None);
+    shop.track("SANDBOX-DELIVERED-1").await;
+    house.arrival("an attempt", |a| a.endpoint == "failing").await;
+    assert_eq!(shop.delete(&format!("/v1/endpoints/{failing}")).await.0, 204);
+    let attempts = house.arrived("failing").len();
+    shop.endpoint(&house, "witness", &["tracker.delivered"]).await;
+    for number in ["SANDBOX-DELIVERED-2", "SANDBOX-DELIVERED-3"] {
+        let later = shop.track(number).await;
+        house.arrival("a later delivery elsewhere", |a| a.endpoint == "witness" && a.subject == later).await;
+        assert!(house.arrived("failing").iter().all(|a| a.subject != later), "it hears nothing of what comes later");
+    }
+    let more = house.arrived("failing").len() - attempts;
+    assert!(more <= 1, "one attempt may have been in flight, not {more}");
+}
+
+#[tokio::test]
 async fn retry_after_is_honoured_for_the_whole_endpoint() {
     let house = Plan::new().open().await;
     let shop = house.shop("boutique").await;

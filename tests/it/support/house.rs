@@ -118,6 +118,7 @@ pub struct Plan {
     pace: &'static str,
     lease: Duration,
     deadline: &'static str,
+    request_timeout: &'static str,
     webhook: &'static str,
     more: String,
     log: &'static str,
@@ -136,6 +137,7 @@ impl Plan {
             pace: "150ms",
             lease: Duration::from_secs(2),
             deadline: "3s",
+            request_timeout: "30s",
             webhook: "timeout = \"1s\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\"]",
             more: String::new(),
             log: "debug",
@@ -199,6 +201,12 @@ impl Plan {
     /// How long an ordered stop may take.
     pub fn deadline(mut self, deadline: &'static str) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// How long a request to the API may take: by default so long that a busy machine needs no more.
+    pub fn request_timeout(mut self, timeout: &'static str) -> Self {
+        self.request_timeout = timeout;
         self
     }
 
@@ -319,9 +327,9 @@ impl House {
 
     /// The same with other words about allowed nets.
     pub fn write_config_with(&self, allow: &str, more: &str) {
-        let folder = self.folder.path().display();
+        let (folder, timeout) = (self.folder.path().display(), self.plan.request_timeout);
         let mut text = format!(
-            "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"3s\"\nrate = 100000\nburst = 1000000\n"
+            "state_dir = \"{folder}/state\"\nruntime_dir = \"{folder}\"\n[server]\nlisten = \"127.0.0.1:0\"\nrequest_timeout = \"{timeout}\"\nrate = 100000\nburst = 1000000\n"
         );
         text.push_str(&self.redis.settings());
         text.push_str(&self.plan.settings(allow));
@@ -340,7 +348,7 @@ impl House {
 
     /// Starts a daemon on this house's store and waits until it is ready.
     pub async fn daemon(&self) -> Daemon {
-        let log = (0..1000).map(|n| self.folder.path().join(format!("log-{n}"))).find(|log| !log.exists()).unwrap();
+        let log = (0..100).map(|n| self.folder.path().join(format!("log-{n}"))).find(|log| !log.exists()).unwrap();
         Daemon::start(self.config(), log).await
     }
 

@@ -21,10 +21,10 @@ pub struct Shop {
     patient: bool,
 }
 
-/// An HTTP client without proxies.
+/// An HTTP client without proxies. It takes no connection that was idle for long: the daemon may be closing it.
 pub fn client() -> reqwest::Client {
     wismo::tls::install_provider();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_millis(500)).build().unwrap()
 }
 
 impl Shop {
