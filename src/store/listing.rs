@@ -6,7 +6,7 @@
 
 use redis::{Cmd, FromRedisValue, Value};
 
-use super::Store;
+use super::Reader;
 use super::error::StoreError;
 use super::keys;
 use crate::model::time::from_millis;
@@ -83,7 +83,7 @@ fn in_shards<T>(all: &[T], key: impl Fn(Shard, &T) -> String) -> Vec<String> {
     Shard::all().flat_map(|shard| all.iter().map(move |one| (shard, one))).map(|(shard, one)| key(shard, one)).collect()
 }
 
-impl Store {
+impl Reader {
     /// What follows `after` in the list (its beginning where that is nothing), at most `limit` entries and at least
     /// one unless it is the end.
     pub async fn newest(
@@ -124,7 +124,7 @@ impl Store {
             command.arg("LIMIT").arg(0).arg(head).arg("WITHSCORES");
             command
         };
-        let answers = self.ask_all(&keys.iter().map(read).collect::<Vec<_>>()).await?;
+        let answers = self.ask_all::<Value>(&keys.iter().map(read).collect::<Vec<_>>()).await?;
         answers.into_iter().map(positions).collect()
     }
 
@@ -149,7 +149,7 @@ impl Store {
                 command
             })
         });
-        let mut scores = self.ask_all(&scores.collect::<Vec<_>>()).await?.into_iter();
+        let mut scores = self.ask_all::<Value>(&scores.collect::<Vec<_>>()).await?.into_iter();
         for (entry, keys) in entries.iter_mut().zip(&places) {
             let mut first = None;
             for score in scores.by_ref().take(keys.len()) {
@@ -169,7 +169,7 @@ impl Store {
             command.arg(keys::log(id.shard(), &id.to_string())).arg(-1).arg(-1);
             command
         };
-        let answers = self.ask_all(&ids.iter().map(last).collect::<Vec<_>>()).await?;
+        let answers = self.ask_all::<Value>(&ids.iter().map(last).collect::<Vec<_>>()).await?;
         let told = |answer: Value| -> Result<_, StoreError> {
             let members = Vec::<String>::from_redis_value(answer).map_err(redis::RedisError::from)?;
             let change: Option<ChangeId> = members.first().and_then(|id| id.parse().ok());

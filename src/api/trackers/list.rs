@@ -150,7 +150,7 @@ impl Filters {
     /// Trackers with what the log says of them, as far as that is asked.
     async fn load(&self, store: &Store, ids: &[TrackerId]) -> Result<Vec<Option<Tracker>>, StoreError> {
         let told = match self.updated_since {
-            Some(_) => store.last_told(ids).await?,
+            Some(_) => store.reader().last_told(ids).await?,
             None => vec![None; ids.len()],
         };
         let trackers = store.load_many(ids).await?;
@@ -181,7 +181,7 @@ async fn scan(
     let (source, mut trackers, mut seen, mut scanned) = (filters.source(), Vec::new(), HashSet::new(), 0);
     while scanned < MOST_SCANNED {
         let wanted = if filters.narrow() { CHUNK } else { limit - trackers.len() };
-        let part = store.newest(shop, source, after.as_ref(), wanted).await?;
+        let part = store.reader().newest(shop, source, after.as_ref(), wanted).await?;
         let ids: Vec<TrackerId> = part.entries.iter().filter_map(|entry| entry.id.clone()).collect();
         let mut loaded = filters.load(store, &ids).await?.into_iter();
         let count = part.entries.len();

@@ -104,3 +104,17 @@ fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_about_redis_has_the_same_rules_for_those_who_read() {
+        let page = include_str!("../../../docs/redis.md");
+        for rule in super::confined() {
+            // There the user has a password, and is new.
+            if !["reset", "nopass"].contains(&rule.as_str()) {
+                assert!(page.contains(&rule), "docs/redis.md lacks {rule}");
+            }
+        }
+    }
+}

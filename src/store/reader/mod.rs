@@ -47,7 +47,7 @@ impl Reader {
         Ok(T::from_redis_value(answer.unwrap_or(Value::Nil)).map_err(redis::RedisError::from)?)
     }
 
-    async fn ask_all<T: FromRedisValue>(&self, commands: &[Cmd]) -> Result<Vec<T>, StoreError> {
+    pub(super) async fn ask_all<T: FromRedisValue>(&self, commands: &[Cmd]) -> Result<Vec<T>, StoreError> {
         let answers = scripts::patiently(&self.connection, commands).await?;
         let parse = |answer| T::from_redis_value(answer).map_err(|error| redis::RedisError::from(error).into());
         answers.into_iter().map(parse).collect()

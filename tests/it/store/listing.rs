@@ -18,7 +18,7 @@ on_both! {
 async fn pages(store: &Store, listed: Listed<'_>, limit: usize) -> Vec<TrackerId> {
     let (mut ids, mut after): (Vec<TrackerId>, Option<Position>) = (Vec::new(), None);
     loop {
-        let page = store.newest(&shop("a"), listed, after.as_ref(), limit).await.unwrap();
+        let page = store.reader().newest(&shop("a"), listed, after.as_ref(), limit).await.unwrap();
         assert!(page.entries.len() <= limit && (page.end || !page.entries.is_empty()));
         after = page.entries.last().map(|entry| entry.position.clone()).or(after);
         ids.extend(page.entries.into_iter().filter_map(|entry| entry.id));
