@@ -45,9 +45,10 @@ impl Reader {
         wanted: &impl Fn(&Tracker) -> bool,
     ) -> Result<Vec<Tracker>, StoreError> {
         let statuses = if listing.statuses.is_empty() { Status::ALL } else { &listing.statuses };
-        let listed = listing.delay.as_ref().map_or(Listed::Statuses(statuses), |delay| {
-            Listed::Delays(std::slice::from_ref(delay))
-        });
+        let listed = listing
+            .delay
+            .as_ref()
+            .map_or(Listed::Statuses(statuses), |delay| Listed::Delays(std::slice::from_ref(delay)));
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = self.newest(shop, listed, after.as_ref(), PAGE).await?;

@@ -3,6 +3,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "helpers give what a field takes, and most fields are optional")]
 
 mod docs;
+mod examples;
 mod lives;
 mod properties;
 mod tables;
