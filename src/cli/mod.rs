@@ -181,7 +181,7 @@ pub fn main() -> ExitCode {
         What::Normalize(args) => normalize::run(&args),
         What::Detect(args) => detect::run(&args),
         What::Carriers(args) => carriers::run(&args),
-        What::Shops(args) => shops::run(&args),
+        What::Shops(args) => wait(shops::run(&args)),
         What::Track(args) => wait(track::run(&args)),
         What::Show(args) => wait(show::run(&args)),
         What::List(args) => wait(list::run(&args)),

@@ -5,17 +5,17 @@ mod glance;
 mod maintenance;
 mod plan;
 mod presence;
+mod reload;
 mod storage;
+mod tasks;
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,13 +28,6 @@ use crate::simulator::time::SimClock;
 use crate::store::private::PrivateServer;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Pulses, Service, metrics};
-use crate::webhook;
-use crate::webhook::attempt::AttemptRules;
-use crate::webhook::limits::LimitRules;
-use crate::webhook::retry::Schedule;
-
-/// Spread of the waits between attempts, so that a receiver that comes back is not met by all at once.
-const RETRY_JITTER_PERCENT: u32 = 20;
 
 /// How long a stop may take beside work in flight: the private server is asked, then told twice more firmly.
 const CLOSING: Duration = Duration::from_secs(60);
@@ -117,7 +110,7 @@ pub async fn run(settings: Settings, mut controls: Controls) -> Result<(), Daemo
         tokio::spawn(async move { service.keep(pulses, over).await })
     };
     let sandbox_at = sandbox.as_ref().map(|(address, _)| *address);
-    let presence = Presence::new(owner()?, listening);
+    let presence = Presence::new(tasks::owner()?, listening);
     let outcome = Box::pin(work(settings, plan, &api, &mut controls, &pulses, sandbox_at, presence)).await;
     stop_api.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), join_all(figures.into_iter().chain([serving]))).await;
@@ -233,7 +226,7 @@ async fn work(
     let mut reloaded = false;
     let result = loop {
         let cancel = CancellationToken::new();
-        let tasks = match start(&store, &settings, &plan, &service, pulses, &cancel) {
+        let tasks = match tasks::start(&store, &settings, &plan, &service, pulses, &cancel) {
             Ok(tasks) => tasks,
             Err(error) => break Err(error),
         };
@@ -245,13 +238,13 @@ async fn work(
             service.stopping(settings.shutdown_deadline + CLOSING);
         }
         cancel.cancel();
-        pulse.step(stop_tasks(tasks, settings.shutdown_deadline)).await;
+        pulse.step(tasks::stop(tasks, settings.shutdown_deadline)).await;
         match next {
             None => break Ok(()),
             Some((new_settings, new_plan)) => {
                 // Listeners and the store stay as they are until a restart; the rest is swapped whole.
                 *api.reloadable.write().unwrap_or_else(std::sync::PoisonError::into_inner) = reloadable(&new_plan);
-                for key in needs_restart(&settings, &new_settings) {
+                for key in reload::needs_restart(&settings, &new_settings) {
                     tracing::warn!(event = "restart_needed", key, "This change takes effect after a restart.");
                 }
                 (settings, plan, reloaded) = (*new_settings, *new_plan, true);
@@ -289,44 +282,6 @@ async fn close(
     }
 }
 
-/// Keys that changed and are read only at the start.
-fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let url = |settings: &Settings| {
-        let nodes = settings.redis.url.iter().chain(&settings.redis.cluster);
-        nodes.map(|url| url.expose_secret().to_owned()).collect::<Vec<_>>()
-    };
-    let rate = |settings: &Settings| (settings.server.rate, settings.server.burst);
-    let log = |settings: &Settings| (settings.log.format, settings.log.filter.clone());
-    let sandbox = |settings: &Settings| (settings.sandbox.enabled, settings.sandbox.day);
-    let private = |settings: &Settings| (settings.private_redis.program.clone(), settings.private_redis.max_memory);
-    let answers = |settings: &Settings| (settings.server.request_timeout, settings.server.max_body);
-    let store = |settings: &Settings| {
-        let (redis, kept) = (&settings.redis, &settings.retention);
-        (redis.connect_timeout, redis.response_timeout, kept.changes, kept.dead, settings.webhook.max_age)
-    };
-    let key = |settings: &Settings| settings.master_key_file.clone();
-    let dirs = |settings: &Settings| (settings.state_dir.clone(), settings.runtime_dir.clone());
-    [
-        (old.server.listen != new.server.listen, "server.listen"),
-        (old.metrics.listen != new.metrics.listen, "metrics.listen"),
-        (rate(old) != rate(new), "server.rate, server.burst"),
-        (url(old) != url(new), "redis"),
-        (answers(old) != answers(new), "server.request_timeout, server.max_body"),
-        (
-            store(old) != store(new),
-            "redis.connect_timeout, redis.response_timeout, retention.changes, retention.dead, webhook.max_age",
-        ),
-        (key(old) != key(new), "master_key_file"),
-        (dirs(old) != dirs(new), "state_dir, runtime_dir"),
-        (private(old) != private(new), "private_redis"),
-        (log(old) != log(new), "log"),
-        (sandbox(old) != sandbox(new), "sandbox"),
-    ]
-    .into_iter()
-    .filter_map(|(changed, key)| changed.then_some(key))
-    .collect()
-}
-
 /// Waits for the order to stop (nothing) or for a new configuration that can be used.
 async fn until_reload(
     controls: &mut Controls,
@@ -357,97 +312,5 @@ async fn until_reload(
                 controls.service.ready();
             }
         }
-    }
-}
-
-struct Tasks {
-    polling: JoinHandle<()>,
-    webhook: JoinHandle<()>,
-}
-
-fn start(
-    store: &Store,
-    settings: &Settings,
-    plan: &Plan,
-    service: &Arc<Service>,
-    pulses: &Pulses,
-    cancel: &CancellationToken,
-) -> Result<Tasks, DaemonError> {
-    let held = Arc::new(AtomicUsize::new(0));
-    let accounts = plan.accounts.iter().map(|account| account.name.clone()).collect();
-    let glance = glance::Glance { store: store.clone(), accounts, held: Arc::clone(&held) };
-    if service.is_there() {
-        tokio::spawn(glance::run(glance, Arc::clone(service), cancel.clone()));
-    }
-    let shared = Arc::new(polling::Shared {
-        store: store.clone(),
-        client: polling::fetch::client().map_err(|fault| DaemonError::Client(fault.to_string()))?,
-        policy: plan.policy.clone(),
-        owner: owner()?,
-        lease: settings.polling.lease,
-        tick: settings.polling.tick,
-        slots: Arc::new(Semaphore::new(settings.polling.concurrency)),
-        pulses: pulses.clone(),
-        held,
-    });
-    let pulses = pulses.clone();
-    let (queue, guard, rules, stop) = (store.clone(), plan.guard.clone(), webhook_rules(settings), cancel.clone());
-    let deliver = async move {
-        let one_run = |_| {
-            let deps = webhook::WebhookDeps {
-                queue: queue.clone(),
-                guard: guard.clone(),
-                rules: rules.clone(),
-                pulse: pulses.begin("deliveries"),
-            };
-            let run = webhook::run(deps, stop.clone());
-            async {
-                if let Err(error) = run.await {
-                    tracing::error!(event = "webhooks_stopped", %error, "Webhooks are not delivered.");
-                }
-            }
-        };
-        polling::unbroken("deliveries", &stop, one_run).await;
-    };
-    Ok(Tasks {
-        polling: tokio::spawn(polling::run(shared, plan.accounts.clone(), cancel.clone())),
-        webhook: tokio::spawn(deliver),
-    })
-}
-
-/// A name for this start of this daemon: never used again.
-fn owner() -> Result<String, DaemonError> {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes).map_err(|error| DaemonError::Client(format!("no random numbers: {error}")))?;
-    Ok(data_encoding::HEXLOWER.encode(&bytes))
-}
-
-fn webhook_rules(settings: &Settings) -> webhook::WebhookRules {
-    let given = &settings.webhook;
-    webhook::WebhookRules {
-        attempt: AttemptRules {
-            deadline: given.timeout,
-            kept_connections: given.per_endpoint,
-            ..AttemptRules::default()
-        },
-        limits: LimitRules { total: given.concurrency, per_endpoint: given.per_endpoint, ..LimitRules::default() },
-        lease_margin: given.claim_margin,
-        schedule: Schedule::new(given.retry.clone(), RETRY_JITTER_PERCENT),
-        look_every: settings.polling.tick,
-    }
-}
-
-/// Waits for the tasks to end; after the deadline they are cut off: what they had in hand stays queued in the store.
-async fn stop_tasks(tasks: Tasks, deadline: Duration) {
-    let (polling, webhook) = (tasks.polling.abort_handle(), tasks.webhook.abort_handle());
-    let both = async { (tasks.polling.await, tasks.webhook.await) };
-    if tokio::time::timeout(deadline, both).await.is_err() {
-        tracing::warn!(
-            event = "stop_forced",
-            ?deadline,
-            "Work in flight did not end in time and is cut off; it stays queued."
-        );
-        polling.abort();
-        webhook.abort();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `config/wismo.toml` is compiled in: it is the default and the reference of every key.
 
+mod accounts;
 mod load;
 mod origins;
 mod reach;

@@ -299,3 +299,20 @@ async fn figures_are_there_for_operators_and_not_through_a_proxy() {
     let own = client.get(format!("http://{port}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(own.contains("wismo_build_info") && own.ends_with("# EOF\n"), "{own}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_leaked_is_taken_back() {
+    let house = Plan::new().open().await;
+    let (shop, second) = (house.shop("boutique").await, house.shop("boutique").await);
+    let listed: Value = serde_json::from_slice(&house.wismo(&["shops", "list", "--json"]).await.stdout).unwrap();
+    assert_eq!(listed["shops"], json!([{"shop": "boutique", "number": 1}]));
+    let revoke = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wismo"));
+        let mut child =
+            command.args(["shops", "revoke", "--config", &house.config()]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), shop.key.as_bytes()).unwrap();
+        child.wait().unwrap().code()
+    };
+    assert_eq!((revoke(), revoke()), (Some(0), Some(65)));
+    assert_eq!((shop.get("/v1/endpoints").await.0, second.get("/v1/endpoints").await.0), (401, 200));
+}

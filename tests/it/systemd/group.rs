@@ -66,6 +66,14 @@ async fn members_of_the_group_read_parcels_and_no_secret() {
     .await;
     let parcel = member(&["HGETALL", found.trim()]);
     assert!(parcel.contains("status") && parcel.contains("sandbox"), "{found}: {parcel}");
+    let wismo = |user, words: &[&str]| {
+        let program = program.display().to_string();
+        as_user(user, DAEMON, &[&[&program[..]], words, &["--redis", &socket]].concat())
+    };
+    let shown = wismo(MEMBER, &["find", "1234"]);
+    assert!(shown.status.success() && text(&shown).contains("SANDBOX-DELIVERED-1"), "{}", text(&shown));
+    assert!(text(&wismo(MEMBER, &["list"])).contains("boutique"));
+    assert!(wismo(MEMBER, &["status"]).status.success());
     let refused: &[&[&str]] = &[
         &["GET", "wismo:key:0123"],
         &["HGETALL", "wismo:endpoint:x"],
@@ -92,6 +100,10 @@ async fn members_of_the_group_read_parcels_and_no_secret() {
     }
     let stranger = text(&redis(STRANGER, STRANGER, &["PING"]));
     assert!(stranger.contains("Permission denied"), "{stranger}");
+    let program = program.display().to_string();
+    let stranger = as_user(STRANGER, STRANGER, &[&program, "list", "--redis", &socket]);
+    assert_eq!(stranger.status.code(), Some(69), "{}", text(&stranger));
+    assert!(text(&stranger).contains("usermod -aG wismo"), "{}", text(&stranger));
     service.signal("TERM").await;
     assert_eq!(service.ends().await, Some(0), "{}", service.log());
 }
