@@ -22,18 +22,24 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if error.classify() != Category::Data {
             return not_json(error);
         }
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", error.to_string());
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", without_place(error));
         if field == "." { problem } else { problem.with("field", field) }
     })?;
     reader.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
 
+/// What is wrong, without the place in the text: who wrote no JSON by hand has no use for it.
+fn without_place(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    told.strip_suffix(&place).unwrap_or(&told).to_owned()
+}
+
 /// No field is to blame for a body that is no JSON.
 fn not_json(error: &serde_json::Error) -> Problem {
-    let (told, line, column) = (error.to_string(), error.line(), error.column());
-    let why = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
-    let detail = format!("the body is not JSON: line {line}, column {column}: {why}");
+    let (line, column) = (error.line(), error.column());
+    let detail = format!("the body is not JSON: line {line}, column {column}: {}", without_place(error));
     Problem::new(StatusCode::BAD_REQUEST, "The body is not JSON", detail)
 }
 

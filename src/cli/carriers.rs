@@ -9,6 +9,7 @@ use super::{ConfigArgs, output};
 use crate::carrier::{Carrier, Registry};
 
 #[derive(Args)]
+#[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups")]
 pub struct CarriersArgs {
     #[command(subcommand)]
     what: What,

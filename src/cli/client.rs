@@ -27,10 +27,16 @@ pub struct ApiArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// The API [default: server.listen of the configuration]
-    #[arg(long, value_name = "URL", env = "WISMO_URL")]
+    #[arg(long, value_name = "URL", env = "WISMO_URL", global = true)]
     pub url: Option<String>,
-    /// File with the shop's key [default: $`WISMO_API_KEY`, then ~/.config/wismo/key]
-    #[arg(long, value_name = "FILE", env = "WISMO_KEY_FILE")]
+    /// File with the shop's key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WISMO_KEY_FILE",
+        global = true,
+        help = "File with the shop's key [default: the variable WISMO_API_KEY, then ~/.config/wismo/key]"
+    )]
     pub key_file: Option<PathBuf>,
 }
 
@@ -38,6 +44,8 @@ pub struct ApiArgs {
 pub struct Client {
     base: String,
     key: SecretString,
+    /// Where the key was found, for messages.
+    key_from: String,
     http: reqwest::Client,
 }
 
@@ -71,9 +79,6 @@ impl Refusal {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal.status {
-            StatusCode::UNAUTHORIZED => Self::usage(
-                "the API does not know this key; `wismo shops add NAME` prints a new one, and ~/.config/wismo/key is where it is looked for",
-            ),
             status if status.is_server_error() => Self::unavailable(refusal.text()),
             _ => Self::data(refusal.text()),
         }
@@ -97,13 +102,16 @@ impl ApiArgs {
             .user_agent(concat!("wismo/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::unavailable(error.to_string()))?;
-        Ok(Client { base, key: self.key()?, http })
+        let (key, key_from) = self.key()?;
+        Ok(Client { base, key, key_from, http })
     }
 
-    fn key(&self) -> Result<SecretString, Failure> {
+    fn key(&self) -> Result<(SecretString, String), Failure> {
         let file = match (&self.key_file, std::env::var("WISMO_API_KEY")) {
             (Some(file), _) => file.clone(),
-            (None, Ok(key)) if !key.is_empty() => return Ok(SecretString::from(key.trim())),
+            (None, Ok(key)) if !key.is_empty() => {
+                return Ok((SecretString::from(key.trim()), "the variable WISMO_API_KEY".to_owned()));
+            }
             (None, _) => usual_key_file(),
         };
         let text = std::fs::read_to_string(&file).map_err(|error| {
@@ -112,7 +120,7 @@ impl ApiArgs {
                 file.display()
             ))
         })?;
-        Ok(SecretString::from(text.trim()))
+        Ok((SecretString::from(text.trim()), file.display().to_string()))
     }
 }
 
@@ -154,6 +162,12 @@ impl Client {
             let text = self.whole(response).await?;
             if status.is_success() {
                 return Ok(Ok(text));
+            }
+            if status == StatusCode::UNAUTHORIZED {
+                return Err(Failure::usage(format!(
+                    "{} does not know the key of {}; `wismo shops add NAME` prints a new one",
+                    self.base, self.key_from
+                )));
             }
             let later = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE;
             if let Some(seconds) = wait.filter(|seconds| later && *seconds <= LONGEST_WAIT) {

@@ -27,8 +27,12 @@ pub struct EndpointsArgs {
 #[derive(Subcommand)]
 enum What {
     /// List them
+    #[command(after_help = "Example:\n  wismo endpoints list")]
     List,
     /// Subscribe an address; prints the secret, which is shown only this once
+    #[command(
+        after_help = "Example:\n  wismo endpoints add https://shop.example/hooks/wismo --events tracker.delivered,tracker.delayed"
+    )]
     Add {
         /// Where to POST: https, and public unless the operator allowed its net
         address: String,
@@ -40,26 +44,31 @@ enum What {
         description: Option<String>,
     },
     /// Send it a test
+    #[command(after_help = "Example:\n  wismo endpoints test ep_…")]
     Test {
         /// Its id
         id: String,
     },
     /// Send to it again, from now on
+    #[command(after_help = "Example:\n  wismo endpoints enable ep_…")]
     Enable {
         /// Its id
         id: String,
     },
     /// Forget it, and what waits for it
+    #[command(after_help = "Example:\n  wismo endpoints delete ep_…")]
     Delete {
         /// Its id
         id: String,
     },
     /// Deliveries to it that were given up, newest first
+    #[command(after_help = "Example:\n  wismo endpoints dead ep_… --json")]
     Dead {
         /// Its id
         id: String,
     },
     /// Send given-up deliveries again: same id, same bytes
+    #[command(after_help = "Example:\n  wismo endpoints replay ep_… --all")]
     Replay {
         /// Its id
         id: String,

@@ -24,6 +24,9 @@ pub struct FindArgs {
 
 /// Lists what was found, newest first.
 pub async fn run(args: &FindArgs) -> Result<ExitCode, Failure> {
+    if args.what.trim().is_empty() {
+        return Err(Failure::usage("say what to look for: a number, an order, a customer reference"));
+    }
     let desk = args.read.open().await?;
     let found = desk.search(&args.what, &registry()).await?;
     if found.is_empty() && !args.json {

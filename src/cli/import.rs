@@ -35,12 +35,13 @@ const OTHER: [&str; 11] = [
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo import parcels.csv\n  wismo import - < parcels.csv\n  wismo import parcels.csv --check        only say which lines are wrong\n\nThe first line names the columns: number (the only one that is needed), carrier, account, order, order_placed_at,\ncustomer_ref, direction, promised_from, promised_to, promised_zone, ship_by, country, postcode, zone, locale, tags and\nrelated (several with | between), importance, history, and metadata.NAME and inputs.NAME. Empty cells are left out.\nExit code 65 when lines were wrong; all others are registered. A number that is followed already takes over what is\ngiven, so a file may be imported again."
+    after_help = "Examples:\n  wismo import parcels.csv\n  wismo import - < parcels.csv\n  wismo import parcels.csv --check        only say which lines are wrong\n\nThe first line names the columns: number (the only one that is needed), carrier, account, order, order_placed_at,\ncustomer_ref, direction, promised_from, promised_to, promised_zone, ship_by, country, postcode, zone, locale, tags and\nrelated (several with | between), importance, history, and metadata.NAME and inputs.NAME. Commas, semicolons or tabs part the cells; empty ones are left out.\nExit code 65 when lines were wrong; all others are registered. A number that is followed already takes over what is\ngiven, so a file may be imported again."
 )]
 pub struct ImportArgs {
     /// The file; - is standard input
     file: PathBuf,
-    /// Register nothing; only read the file and report lines that cannot be used
+    /// Register nothing; only read the file and report lines that are no registration. What only the daemon can judge
+    /// (carriers, dates, countries) is reported when it is imported
     #[arg(long)]
     check: bool,
     /// Print a summary as one JSON object
@@ -68,7 +69,9 @@ impl Tally {
 /// Registers them in batches; a bad line is reported and harms no other.
 pub async fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let text = read(&args.file)?;
-    let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut format = csv::ReaderBuilder::new();
+    format.flexible(true).trim(csv::Trim::All).delimiter(delimiter(&text));
+    let mut rows = format.from_reader(text.as_bytes());
     let head = rows.headers().map_err(|error| Failure::data(format!("the first line: {error}")))?.clone();
     check_columns(&head)?;
     let client = if args.check { None } else { Some(args.api.client()?) };
@@ -113,6 +116,15 @@ fn read(file: &std::path::Path) -> Result<String, Failure> {
         Failure::data(format!("{} is not UTF-8: line {line}; save it as UTF-8 and run it again", file.display()))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
+/// What parts the cells: spreadsheets of many countries write semicolons, or tabs.
+fn delimiter(text: &str) -> u8 {
+    let head = text.lines().next().unwrap_or_default();
+    [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|one| (head.matches(char::from(*one)).count(), *one == b','))
+        .unwrap_or(b',')
 }
 
 fn check_columns(head: &csv::StringRecord) -> Result<(), Failure> {

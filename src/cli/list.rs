@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::desk::ReadArgs;
 use super::failure::Failure;
-use super::rows;
+use super::{registry, rows};
 use crate::model::{DelayKind, Moment, Status, Tracker};
 use crate::settings::nearest;
 use crate::store::reader::Listing;
@@ -20,8 +20,13 @@ pub struct ListArgs {
     /// Only this status; may be given several times
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Vec<Status>,
-    /// Only parcels with this delay open: late, `not_handed_over`, stalled, carrier
-    #[arg(long, value_name = "KIND", value_parser = delay)]
+    /// Only parcels with this delay open
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_parser = delay,
+        help = "Only parcels with this delay open: late, not_handed_over, stalled, carrier"
+    )]
     delay: Option<DelayKind>,
     /// Only this carrier
     #[arg(long, value_name = "CODE")]
@@ -73,6 +78,9 @@ pub async fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
     let found = desk.reader.list(&desk.shops, &listing, args.limit as usize, |tracker| wanted(args, tracker)).await?;
     if found.is_empty() && !args.json {
         eprintln!("No parcel is like that.");
+        if let Some(carrier) = args.carrier.as_ref().filter(|code| registry().get(code).is_none()) {
+            eprintln!("{carrier:?} is no carrier that wismo brings along; `wismo carriers list` shows them.");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     rows::print(&found, desk.now, args.json);

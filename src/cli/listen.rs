@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::client::{ApiArgs, Client, escaped};
 use super::failure::Failure;
 use super::{output, words};
+use crate::model::ChangeKind;
 use crate::webhook::sign;
 
 /// How often the changes are looked at.
@@ -68,6 +69,7 @@ struct Head {
 
 /// Shows and forwards until interrupted.
 pub async fn run(args: &ListenArgs) -> Result<ExitCode, Failure> {
+    check_types(&args.events)?;
     let client = args.api.client()?;
     let target = args.forward_to.as_deref().map(target).transpose()?;
     let secret = secret(args)?;
@@ -130,6 +132,16 @@ async fn page(client: &Client, after: Option<&str>) -> Result<Page, Failure> {
         .map_err(|error| Failure::unavailable(format!("{} told no changes: {error}", client.base())))
 }
 
+/// Refuses types that there are not: they would be waited for in silence.
+fn check_types(events: &[String]) -> Result<(), Failure> {
+    let names: Vec<String> = ChangeKind::all().map(|kind| kind.to_string()).collect();
+    let unknown = events.iter().find(|given| !names.iter().any(|name| wanted(std::slice::from_ref(given), name)));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let near = crate::settings::nearest(unknown, names.iter().map(String::as_str));
+    let hint = near.map_or_else(|| "docs/changes.md lists them".to_owned(), |near| format!("did you mean {near}?"));
+    Err(Failure::usage(format!("{unknown:?} is no type of webhook; {hint}")))
+}
+
 fn wanted(events: &[String], kind: &str) -> bool {
     events.is_empty()
         || events.iter().any(|wanted| match wanted.strip_suffix('*') {
@@ -174,4 +186,5 @@ async fn forward((http, url): &(reqwest::Client, url::Url), key: &[u8], head: &H
         };
         eprintln!("  {url} did not take {} (attempt {}): {problem}", head.id, attempt + 1);
     }
+    eprintln!("  {} is left behind.", head.id);
 }

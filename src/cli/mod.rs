@@ -102,7 +102,7 @@ enum What {
 #[derive(Args, Clone, Debug)]
 pub struct ConfigArgs {
     /// Main file; files in conf.d beside it are read after it [default: /etc/wismo/wismo.toml where it exists]
-    #[arg(long, value_name = "FILE", env = "WISMO_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "WISMO_CONFIG", global = true)]
     pub config: Option<PathBuf>,
 }
 

@@ -29,13 +29,16 @@ pub struct ShopsArgs {
 #[derive(Subcommand)]
 enum What {
     /// Add a shop, or another key for one; prints the key, which is shown only this once
+    #[command(after_help = "Example:\n  wismo shops add boutique")]
     Add {
         /// Name: a-z, 0-9, '-' and '_'
         name: ShopId,
     },
     /// List the shops
+    #[command(after_help = "Example:\n  wismo shops list --json")]
     List,
     /// Take a key back; it is read from standard input, since arguments can be seen by others
+    #[command(after_help = "Example:\n  wismo shops revoke < leaked-key")]
     Revoke,
 }
 

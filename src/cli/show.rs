@@ -148,6 +148,10 @@ fn facts(now: Timestamp, tracker: &Tracker, parcel: &Parcel) -> Vec<(&'static st
         ("must act", parcel.who_must_act.name().to_owned()),
         ("promise", promise(now, tracking::promised(tracker, now))),
     ];
+    if let Some(hand) = &tracker.by_hand {
+        let (who, why) = (words::plain(&hand.who), words::plain(&hand.why));
+        facts.insert(2, ("by hand", words::alarm(&format!("{who}, {}: {why}", words::instant_ago(now, hand.at)))));
+    }
     let mut add = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
     add("estimate", parcel.eta.as_ref().and_then(estimate));
     add(

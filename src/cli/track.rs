@@ -15,7 +15,7 @@ use super::{output, words};
     after_help = "Examples:\n  wismo track SANDBOX-DELIVERED\n  wismo track 1Z12345E0205271686 --order 1234 --promised 2026-11-28 --country FR\n  wismo track 6A10020030045 --carrier laposte --customer c-77 --tag gift --json\n\nA number that is followed already takes over what is given."
 )]
 pub struct TrackArgs {
-    /// Tracking number; blanks, dashes and lower case do not matter
+    /// Tracking number; blanks and lower case do not matter, nor do dashes that are no part of it
     number: String,
     /// Its carrier, where the number alone does not tell (`wismo detect`)
     #[arg(long, value_name = "CODE")]

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 use wismo::webhook::attempt::{Attempt, AttemptRules, Exchange, Sender};
 use wismo::webhook::guard::{Guard, Ports};
 use wismo::webhook::sign;
+
+use crate::support::house::Plan;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -109,4 +112,23 @@ async fn javascript_verifies() {
 #[tokio::test]
 async fn php_verifies() {
     verifies("php", "receiver.php").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_receiver_verifies_what_a_daemon_sends() {
+    let house = Plan::new().open().await;
+    let shop = house.shop("boutique").await;
+    for (interpreter, file) in [("python3", "receiver.py"), ("node", "receiver.js"), ("php", "receiver.php")] {
+        let mut receiver = Receiver::start(interpreter, file).await;
+        let body = json!({"url": receiver.url, "secret": SECRET, "events": ["tracker.created", "endpoint.test"]});
+        let (status, made) = shop.post("/v1/endpoints", &body).await;
+        assert_eq!(status, 201, "{made}");
+        let test = format!("/v1/endpoints/{}/test", made["id"].as_str().unwrap());
+        assert_eq!(shop.post(&test, &json!({})).await.0, 202);
+        let line = receiver.line().await;
+        assert!(line.starts_with("verified evt_"), "{interpreter}: {line}");
+        shop.track(&format!("SANDBOX-DELIVERED-{}", interpreter.len())).await;
+        let line = receiver.line().await;
+        assert!(line.starts_with("verified evt_"), "{interpreter}: {line}");
+    }
 }
