@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::load::Sources;
 use super::reader::{Reader, text_of};
-use super::sections::{DAY, MS};
+use super::units::{DAY, MS};
 use super::{Account, AccountLimits, Shops, Window};
 use crate::model::AccountName;
 

@@ -8,17 +8,13 @@ use secrecy::SecretString;
 
 use super::load::Sources;
 use super::reader::Reader;
+use super::units::{DAY, HOUR, MINUTE, MS, SECOND};
 use super::{
     Delays, Log, LogFormat, MaxMemory, Metrics, Polling, PrivateRedis, Redis, Retention, Sandbox, Server, Settings,
     Webhook, units,
 };
 use crate::model::Status;
 
-pub(super) const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// The least memory that a private server is given.
 const LEAST_MEMORY: u64 = 32 << 20;
 

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+pub(super) const MS: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
 /// Reads `500ms`, `15s`, `10m`, `2h`, `14d`.
 ///
 /// # Errors
