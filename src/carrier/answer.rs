@@ -14,6 +14,7 @@ mod fields;
 mod mapping;
 mod nodes;
 mod outcome;
+mod reason;
 mod repeat;
 mod text;
 mod time;
@@ -33,6 +34,7 @@ use self::body::Body;
 use self::mapping::Mapper;
 use self::nodes::{Call, is_better, picked, without};
 use self::outcome::{Seen, Verdict, by_http, by_rules};
+use self::reason::{reason, rule_name};
 use self::trace::Trace;
 use super::call::{CallItem, RawAnswer};
 use super::definition::Definition;
@@ -389,32 +391,4 @@ impl AnswerReader<'_> {
             self.definition.map.reads_outside || self.definition.codes.iter().any(|lookup| lookup.reads_outside);
         if outside { digest::of(self.version, &[node, call.root]) } else { digest::of(self.version, &[node]) }
     }
-}
-
-fn rule_name(list: &str, verdict: &Verdict) -> String {
-    verdict.rule.map_or_else(|| "http".to_owned(), |at| format!("{list}[{at}]"))
-}
-
-/// Why a call is not `ok`, for people.
-fn reason(answer: &Answer, response: &RawAnswer, body: &Body, lines: &[TraceLine]) -> Option<String> {
-    if answer.call == PollOutcome::Ok {
-        return None;
-    }
-    let judged = lines.iter().find(|line| line.field == "outcome")?;
-    if judged.value == PollOutcome::Ok.name() {
-        let told = answer.message.as_deref().unwrap_or("its outcome is the same");
-        return Some(format!("of every parcel that was asked for: {told}"));
-    }
-    let body = match body {
-        Body::Empty => Some("the body is empty".to_owned()),
-        Body::Unparsable(problem) => Some(format!("the body cannot be read: {problem}")),
-        Body::Read(_) => None,
-    };
-    let rule = match judged.source.as_deref() {
-        None | Some("http") => body
-            .is_none()
-            .then(|| format!("HTTP status {} says so, and no rule of the definition does", response.status)),
-        Some(rule) => Some(format!("the definition's rule {rule} says so")),
-    };
-    Some(rule.into_iter().chain(body).collect::<Vec<_>>().join("; "))
 }
