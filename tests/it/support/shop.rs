@@ -127,7 +127,7 @@ impl Shop {
 }
 
 /// Asks again and again until there is an answer; panics with the name of what did not come.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
+pub async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = ask().await {

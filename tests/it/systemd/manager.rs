@@ -7,26 +7,12 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
 
-/// Longest wait for anything that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks again and again until there is an answer; panics with what did not come.
-pub async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
+pub use crate::support::shop::{PATIENCE, until};
 
 /// Hears what a service tells.
 pub struct Manager {
@@ -123,6 +109,22 @@ impl<'a> Start<'a> {
             .spawn()
             .unwrap();
         Service { child, folder }
+    }
+}
+
+impl Drop for Service {
+    /// A tracer leaves the daemon, and a killed daemon its private Redis: neither must outlive the test.
+    fn drop(&mut self) {
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let own = std::process::id().to_string();
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let name = process.file_name().to_string_lossy().into_owned();
+            let words = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let Some(pid) = name.parse().ok().and_then(Pid::from_raw).filter(|_| name != own) else { continue };
+            if String::from_utf8_lossy(&words).contains(&folder) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 
