@@ -11,12 +11,15 @@ use super::input::{self, EndpointBody, EndpointPatch, ReplayBody, few, short};
 use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller};
-use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState};
+use crate::model::{ChangeKind, Endpoint, EndpointId, EndpointState, ShopId};
+use crate::store::StoreError;
 use crate::webhook::queue::SECRET_PURPOSE;
 use crate::webhook::sign;
 
 /// Endpoints of one shop: each takes part in every commit of the shop's, and commits of all shops share the store.
 const MOST_ENDPOINTS: usize = 100;
+/// How often a lost race is run again.
+const RACES: usize = 5;
 /// Types of one endpoint.
 const MOST_TYPES: usize = 100;
 
@@ -112,30 +115,54 @@ pub async fn patch(
     Id(id): Id,
     Body(bytes): Body,
 ) -> Result<Json<Value>, Problem> {
-    let mut endpoint: Endpoint = own(&api, &shop, &id).await?;
+    // Whose it is comes first: nobody learns from a problem in the body that a foreign endpoint is there.
+    own::<Endpoint>(&api, &shop, &id).await?;
     let body: EndpointPatch = input::body(&bytes)?;
-    if let Some(url) = body.url {
+    if let Some(url) = &body.url {
         let guard = api.current().guard.clone();
-        guard.check(&url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
-        endpoint.url = url;
+        guard.check(url).await.map_err(|refusal| Problem::field("url", refusal.to_string()))?;
     }
-    if let Some(events) = body.events {
-        check_events(&events)?;
-        endpoint.events = events;
-    }
-    if let Some(description) = body.description {
-        check_description(description.as_deref())?;
-        endpoint.description = description;
-    }
-    if let Some(state) = body.state {
-        endpoint.disabled_reason = (state == EndpointState::Disabled).then(|| "by_shop".to_owned());
-        if state != EndpointState::Disabled {
-            endpoint.undelivered_since = None;
+    body.events.as_deref().map_or(Ok(()), check_events)?;
+    check_description(body.description.as_ref().and_then(|text| text.as_deref()))?;
+    change(&api, &shop, &id, |endpoint| {
+        if let Some(url) = &body.url {
+            endpoint.url.clone_from(url);
         }
-        endpoint.state = state;
+        if let Some(events) = &body.events {
+            endpoint.events.clone_from(events);
+        }
+        if let Some(description) = &body.description {
+            endpoint.description.clone_from(description);
+        }
+        if let Some(state) = body.state {
+            set_state(endpoint, state);
+        }
+    })
+    .await
+}
+
+/// A state that the shop wants.
+fn set_state(endpoint: &mut Endpoint, state: EndpointState) {
+    endpoint.disabled_reason = (state == EndpointState::Disabled).then(|| "by_shop".to_owned());
+    if state != EndpointState::Disabled {
+        endpoint.undelivered_since = None;
     }
-    api.store()?.put_endpoint(&endpoint).await?;
-    Ok(Json(view(&endpoint)))
+    endpoint.state = state;
+}
+
+/// Changes the caller's endpoint as it is now; again where somebody else changed it meanwhile.
+async fn change(api: &Api, shop: &ShopId, id: &str, step: impl Fn(&mut Endpoint)) -> Result<Json<Value>, Problem> {
+    let mut races = RACES;
+    loop {
+        let before: Endpoint = own(api, shop, id).await?;
+        let mut after = before.clone();
+        step(&mut after);
+        match api.store()?.replace_endpoint(&before, &after).await {
+            Ok(()) => return Ok(Json(view(&own(api, shop, id).await?))),
+            Err(StoreError::Conflict(_)) if races > 0 => races -= 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// `DELETE /v1/endpoints/{id}`
@@ -169,11 +196,7 @@ pub async fn test(
 
 /// `POST /v1/endpoints/{id}/enable`: it gets webhooks again, from now on.
 pub async fn enable(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
-    let mut endpoint: Endpoint = own(&api, &shop, &id).await?;
-    endpoint.state = EndpointState::Enabled;
-    endpoint.disabled_reason = None;
-    api.store()?.put_endpoint(&endpoint).await?;
-    Ok(Json(view(&endpoint)))
+    change(&api, &shop, &id, |endpoint| set_state(endpoint, EndpointState::Enabled)).await
 }
 
 /// `GET /v1/endpoints/{id}/dead`: deliveries that were given up, newest first.

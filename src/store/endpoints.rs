@@ -58,6 +58,16 @@ impl Store {
     /// One that was disabled starts with empty queues. For a replay before the first new delivery: put it paused,
     /// replay, put it enabled.
     pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        self.put(endpoint, None).await
+    }
+
+    /// Replaces an endpoint that still is as the caller read it. One that was changed meanwhile (disabled by its own
+    /// answers, perhaps) is a conflict: what the caller did not mean to change must not come back.
+    pub async fn replace_endpoint(&self, before: &Endpoint, after: &Endpoint) -> Result<(), StoreError> {
+        self.put(after, Some(before)).await
+    }
+
+    async fn put(&self, endpoint: &Endpoint, expected: Option<&Endpoint>) -> Result<(), StoreError> {
         let mut text = self.read_documents(std::slice::from_ref(&endpoint.id)).await?.pop().flatten();
         let before = text.as_ref().map_or(Ok(None), |text| parse(&endpoint.id, text))?;
         if text.is_some() && before.is_none() {
@@ -65,6 +75,9 @@ impl Store {
         }
         if before.as_ref().is_some_and(|before| before.shop != endpoint.shop) {
             return Err(StoreError::Refused(format!("there is no endpoint {} of this shop", endpoint.id)));
+        }
+        if expected.is_some_and(|expected| before.as_ref() != Some(expected)) {
+            return Err(changed_meanwhile(endpoint));
         }
         let was_disabled = before.is_some_and(|before| before.state == EndpointState::Disabled);
         if was_disabled && endpoint.state != EndpointState::Disabled {
@@ -97,7 +110,7 @@ impl Store {
             None => self.write_document(&endpoint.id, endpoint).await?,
             Some(before) if self.swap_document(&endpoint.id, before, &written(endpoint)?).await? => {}
             Some(_) => {
-                return Err(StoreError::Conflict(format!("the endpoint {} was changed in this moment", endpoint.id)));
+                return Err(changed_meanwhile(endpoint));
             }
         }
         if endpoint.state == EndpointState::Disabled {
@@ -319,6 +332,10 @@ impl Store {
         command.arg(keys::DROPPING).arg(id.to_string());
         self.ask(&command).await
     }
+}
+
+fn changed_meanwhile(endpoint: &Endpoint) -> StoreError {
+    StoreError::Conflict(format!("the endpoint {} was changed in this moment", endpoint.id))
 }
 
 fn parse(id: &EndpointId, text: &str) -> Result<Option<Endpoint>, StoreError> {

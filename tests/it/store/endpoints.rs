@@ -21,6 +21,7 @@ on_both! {
     a_deletion_that_cannot_be_noted_deletes_nothing
     the_trouble_of_one_shop_is_not_that_of_the_others
     the_log_is_trimmed_up_to_what_somebody_waits_for
+    a_change_that_rests_on_an_older_state_brings_nothing_back
 }
 
 async fn no_change_misses_an_endpoint_that_was_there_before(ground: Ground) {
@@ -72,6 +73,23 @@ async fn no_change_misses_an_endpoint_that_was_there_before(ground: Ground) {
         let version: Option<u64> = ground.ask(&["HGET", &keys::shop(&a), "version"]).await;
         assert_eq!(seen, version);
     }
+}
+
+async fn a_change_that_rests_on_an_older_state_brings_nothing_back(ground: Ground) {
+    let (store, a) = (ground.store().await, shop("a"));
+    store.add_shop(&a).await.unwrap();
+    let read = endpoint(&a, 1, store.now().await.unwrap());
+    store.put_endpoint(&read).await.unwrap();
+    // Its receiver answers 410 while the shop changes its words.
+    assert!(store.disable_endpoint(&read.id, "gone").await.unwrap());
+    let wanted = Endpoint { description: Some("new words".to_owned()), ..read.clone() };
+    let refused = store.replace_endpoint(&read, &wanted).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let now = store.endpoint(&read.id).await.unwrap().unwrap();
+    assert_eq!((now.state, now.description.clone()), (EndpointState::Disabled, None));
+    let wanted = Endpoint { description: Some("new words".to_owned()), ..now.clone() };
+    store.replace_endpoint(&now, &wanted).await.unwrap();
+    assert_eq!(store.endpoint(&read.id).await.unwrap().unwrap().state, EndpointState::Disabled);
 }
 
 async fn filters_decide_what_is_queued(ground: Ground) {
