@@ -36,6 +36,22 @@ fn files(root: &Path) -> BTreeSet<String> {
     found
 }
 
+/// Links of the installed pages that lead to nothing that is installed, each with its page.
+fn dead_links(doc: &Path) -> Vec<String> {
+    let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let mut dead = Vec::new();
+    for page in files(doc).iter().filter(|file| file.ends_with(".md")) {
+        let text = fs::read_to_string(doc.join(page)).unwrap();
+        for (_, [target]) in link.captures_iter(&text).map(|found| found.extract()) {
+            let file = target.split('#').next().unwrap();
+            if !file.contains("://") && !file.is_empty() && !doc.join(page).with_file_name(file).exists() {
+                dead.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    dead
+}
+
 #[test]
 fn an_installation_is_whole_keeps_the_configuration_and_leaves_no_trace() {
     for (prefix, place) in [("/usr", "usr"), ("/usr/local", "usr/local")] {
@@ -47,16 +63,17 @@ fn an_installation_is_whole_keeps_the_configuration_and_leaves_no_trace() {
             "bin/wismo",
             "lib/systemd/system/wismo.service",
             "lib/sysusers.d/wismo.conf",
-            "share/doc/wismo/operators.md",
+            "share/doc/wismo/docs/operators.md",
             "share/doc/wismo/LICENSE-MIT",
             "share/doc/wismo/examples/credentials.conf",
-            "share/doc/wismo/wismo.toml",
+            "share/doc/wismo/config/wismo.toml",
         ];
         for file in
             wanted.map(|file| format!("{place}/{file}")).iter().map(String::as_str).chain(["etc/wismo/wismo.toml"])
         {
             assert!(installed.contains(file), "{file} is missing in {installed:?}");
         }
+        assert_eq!(dead_links(&at(&format!("{place}/share/doc/wismo"))), Vec::<String>::new());
         let mode = |path: &str| fs::metadata(at(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&format!("{place}/bin/wismo")), mode("etc/wismo/wismo.toml")), (0o755, 0o640));
         let unit = fs::read_to_string(at(&format!("{place}/lib/systemd/system/wismo.service"))).unwrap();
