@@ -4,6 +4,7 @@ use super::load::Shared;
 
 /// Folder and `carrier.toml` of each.
 pub(super) const CARRIERS: &[(&str, &str)] = &[
+    ("bpost", include_str!("../../carriers/bpost/carrier.toml")),
     ("fedex", include_str!("../../carriers/fedex/carrier.toml")),
     ("laposte", include_str!("../../carriers/laposte/carrier.toml")),
     ("mondialrelay", include_str!("../../carriers/mondialrelay/carrier.toml")),

@@ -34,18 +34,22 @@ impl StandIn for Bpost {
         if !asked.basic(ACCOUNT, PASSPHRASE) {
             return Said::text(401, "");
         }
-        let item = asked.path.strip_prefix("/services/trackedmail/item/").and_then(|rest| rest.strip_suffix("/trackingInfo"));
+        let item =
+            asked.path.strip_prefix("/services/trackedmail/item/").and_then(|rest| rest.strip_suffix("/trackingInfo"));
         if asked.method != "GET" || item != Some(self.number()) || told.is_empty() {
             let xml = "<businessException xmlns=\"http://schema.post.be/tracking/v1/\"><code>404</code><message>Item not found</message></businessException>";
             return Said::xml(404, xml);
         }
         let scans: String = told.iter().map(state_info).collect();
-        Said::xml(200, format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><itemTracking xmlns=\"http://schema.post.be/tracking/v1/\" \
+        Said::xml(
+            200,
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><itemTracking xmlns=\"http://schema.post.be/tracking/v1/\" \
              xmlns:ns2=\"http://schema.post.be/announcement/common/v1/\"><itemCode>{}</itemCode>{scans}\
              <trackingId>qrstuvw</trackingId></itemTracking>",
-            self.number(),
-        ))
+                self.number(),
+            ),
+        )
     }
 }
 
@@ -57,5 +61,7 @@ fn state_info(scan: &Scan) -> String {
         _ => ("U01", "DistributedNormally - regular"),
     };
     let time = scan.local("Europe/Brussels", "%Y-%m-%dT%H:%M:%S%:z");
-    format!("<stateInfo><time>{time}</time><stateCode>{code}</stateCode><stateDescription>{text}</stateDescription></stateInfo>")
+    format!(
+        "<stateInfo><time>{time}</time><stateCode>{code}</stateCode><stateDescription>{text}</stateDescription></stateInfo>"
+    )
 }

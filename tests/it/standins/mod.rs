@@ -15,9 +15,7 @@ mod bpost;
 
 /// One of each.
 pub fn all() -> Vec<Box<dyn StandIn>> {
-    vec![
-        Box::new(bpost::Bpost),
-    ]
+    vec![Box::new(bpost::Bpost)]
 }
 
 /// A carrier's server.
@@ -154,10 +152,13 @@ fn find<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
 
 /// Names and values of a query or a form.
 pub fn pairs(text: &str) -> Vec<(String, String)> {
-    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
-    }).collect()
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
+        })
+        .collect()
 }
 
 /// Percent escapes taken out.
