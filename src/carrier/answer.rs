@@ -11,6 +11,7 @@ mod carrier;
 mod codes;
 mod digest;
 mod fields;
+mod kept;
 mod mapping;
 mod nodes;
 mod outcome;
@@ -43,6 +44,7 @@ use super::expr::{Scope, objects_of};
 use crate::model::{Observation, PollOutcome};
 
 pub use self::carrier::normalize;
+pub use self::kept::KeptAnswer;
 pub use self::outcome::{RetryAfter, retry_after};
 pub use self::time::{Reading, iso, loose_offset, written};
 pub use self::trace::{TraceLine, Tried};
@@ -92,11 +94,21 @@ pub struct ParcelAnswer {
     /// Hash of the answer as it came and of the digest that it has, where it is about this parcel alone and says
     /// nothing but `ok`: the next one of the same bytes says the same.
     pub bytes: Option<u64>,
+    /// What was read of it, to be read again one day: with an observation, where it was asked for.
+    pub kept: Option<Box<KeptAnswer>>,
 }
 
 impl ParcelAnswer {
     fn without(number: &str, outcome: PollOutcome, message: Option<String>) -> Self {
-        Self { number: number.to_owned(), outcome, message, unchanged: false, observation: None, bytes: None }
+        Self {
+            number: number.to_owned(),
+            outcome,
+            message,
+            unchanged: false,
+            observation: None,
+            bytes: None,
+            kept: None,
+        }
     }
 }
 
@@ -301,8 +313,12 @@ impl AnswerReader<'_> {
                 .collect();
             let outer = trace.nested(|| format!("parcels[{at}]."));
             let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &own, item, call));
-            let own = picked.as_ref().map_or(own, |picked| picked.iter().collect());
-            parcels.push(self.best(item, &own, call, trace));
+            let chosen = picked.as_ref().map_or_else(|| own.clone(), |picked| picked.iter().collect());
+            let mut parcel = self.best(item, &chosen, call, trace);
+            if let Some(seen) = parcel.observation.as_ref().filter(|_| item.keep) {
+                parcel.kept = self.keep(seen.digest, &own, &nodes, call).map(Box::new);
+            }
+            parcels.push(parcel);
             trace.restore(outer);
         }
         parcels

@@ -19,6 +19,8 @@ pub struct CallItem {
     pub known_digest: Option<u64>,
     /// [`crate::carrier::ParcelAnswer::bytes`] of the newest answer: one of the same bytes is not even parsed.
     pub known_bytes: Option<u64>,
+    /// Whether the answer is to be handed on as it was read ([`crate::carrier::ParcelAnswer::kept`]).
+    pub keep: bool,
 }
 
 /// The account that a call is made with.

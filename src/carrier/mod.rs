@@ -33,7 +33,7 @@ mod request_tests;
 mod tests;
 mod validate;
 
-pub use answer::{Answer, Normalized, ParcelAnswer, RetryAfter, normalize};
+pub use answer::{Answer, KeptAnswer, Normalized, ParcelAnswer, RetryAfter, normalize};
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};

@@ -26,6 +26,8 @@ enum What {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// List the codes that carriers sent and their tables do not know
+    Unmapped(super::unmapped::UnmappedArgs),
     /// Show what an operator needs to know of one
     #[command(
         after_help = "Examples:\n  wismo carriers show ups\n  wismo carriers show sandbox     # the numbers that play a story"
@@ -44,6 +46,7 @@ enum What {
 /// Runs the subcommand.
 pub fn run(args: &CarriersArgs) -> ExitCode {
     let config = match &args.what {
+        What::Unmapped(args) => return super::wait(super::unmapped::run(args)),
         What::List { config, .. } | What::Show { config, .. } => config,
     };
     let (_, registry) = match config.load_with_carriers() {
@@ -52,6 +55,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     };
     match &args.what {
         What::List { json, .. } => list(&registry, *json),
+        What::Unmapped(_) => {}
         What::Show { code, json, .. } => match super::carrier(&registry, code) {
             Ok(carrier) => show(&carrier, *json),
             Err(code) => return code,

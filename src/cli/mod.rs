@@ -17,12 +17,14 @@ mod listen;
 mod normalize;
 mod output;
 mod progress;
+mod renormalize;
 mod rows;
 mod run;
 mod shops;
 mod show;
 mod status;
 mod track;
+mod unmapped;
 mod words;
 
 use std::path::PathBuf;
@@ -94,6 +96,8 @@ enum What {
     Import(import::ImportArgs),
     /// Write every parcel as a line of JSON
     Export(export::ExportArgs),
+    /// Run the present definitions over the answers that are kept, and say what they read otherwise
+    Renormalize(renormalize::RenormalizeArgs),
     /// Receive a shop's webhooks on this machine
     Listen(listen::ListenArgs),
 }
@@ -190,6 +194,7 @@ pub fn main() -> ExitCode {
         What::Status(args) => wait(status::run(&args)),
         What::Import(args) => wait(import::run(&args)),
         What::Export(args) => wait(export::run(&args)),
+        What::Renormalize(args) => wait(renormalize::run(&args)),
         What::Listen(args) => wait(listen::run(&args)),
     }
 }

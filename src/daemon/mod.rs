@@ -35,7 +35,8 @@ const CLOSING: Duration = Duration::from_secs(60);
 use figures::Figures;
 use presence::Presence;
 
-pub use plan::{Plan, carrier_problems, plan};
+pub use crate::polling::settle::Policy;
+pub use plan::{Plan, SANDBOX, carrier_problems, plan};
 pub use storage::{private_server_problem, visit as visit_store};
 
 /// Why the daemon stopped or could not start.

@@ -223,5 +223,6 @@ fn policy(settings: &Settings) -> Policy {
             jitter: polling.jitter,
         },
         days: BTreeMap::new(),
+        keep_answers: settings.retention.answers,
     }
 }

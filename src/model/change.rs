@@ -31,6 +31,8 @@ pub enum ChangeKind {
     DelayCleared,
     /// The shop changed something.
     Updated,
+    /// A mended definition reads what the carrier said otherwise.
+    Reclassified,
     /// Erased on request.
     Deleted,
     /// The shop asked for a test.
@@ -52,6 +54,7 @@ impl ChangeKind {
             Self::Delayed,
             Self::DelayCleared,
             Self::Updated,
+            Self::Reclassified,
             Self::Deleted,
             Self::EndpointTest,
             Self::EndpointDisabled,
@@ -79,6 +82,7 @@ impl fmt::Display for ChangeKind {
             Self::Delayed => "tracker.delayed",
             Self::DelayCleared => "tracker.delay_cleared",
             Self::Updated => "tracker.updated",
+            Self::Reclassified => "tracker.reclassified",
             Self::Deleted => "tracker.deleted",
             Self::EndpointTest => "endpoint.test",
             Self::EndpointDisabled => "endpoint.disabled",

@@ -75,12 +75,13 @@ impl Account {
     }
 
     /// What to ask of a tracker: its number, and the inputs that the definition wants, from what the shop told us.
+    /// `keep`: the answer is to be kept as it was read.
     #[must_use]
-    pub fn item(&self, tracker: &Tracker) -> CallItem {
+    pub fn item(&self, tracker: &Tracker, keep: bool) -> CallItem {
         let inputs = self.carrier.inputs(&tracker.registration, tracker.registered_at);
         let known = |hash: u64| (hash != 0).then_some(hash);
         let (known_digest, known_bytes) = (known(tracker.poll.digest), known(tracker.poll.bytes));
-        CallItem { number: tracker.number.clone(), inputs, known_digest, known_bytes }
+        CallItem { number: tracker.number.clone(), inputs, known_digest, known_bytes, keep }
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::budget::Grant;
 use super::fetch;
+use super::kept;
 use super::settle;
 use super::token::{Got, NoToken};
 use super::windows::Permit;
@@ -45,7 +46,7 @@ impl From<NoToken> for Failure {
 pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
     let mut open = vec![(batch, Some(permit))];
     while let Some((batch, permit)) = open.pop() {
-        let items: Vec<CallItem> = batch.iter().map(|tracker| worker.account.item(tracker)).collect();
+        let items: Vec<CallItem> = batch.iter().map(|tracker| worker.account.item(tracker, worker.keeps())).collect();
         match ask(worker, &items, permit).await {
             Err(Failure::NotSent) => {}
             Err(Failure::Unaskable(message)) => {
@@ -174,11 +175,17 @@ fn each_with_its_own(batch: Vec<Tracker>, answer: &Answer) -> impl Iterator<Item
 
 /// False where the store is in trouble. A parcel that it refuses for a reason of its own is put aside.
 async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Timestamp) -> bool {
-    let id = tracker.id.clone();
-    match settle::settle(&worker.shared.store, &worker.shared.policy, tracker, parcel, at).await {
-        Ok(Some(0) | None) => {}
+    let (id, last_ok) = (tracker.id.clone(), tracker.poll.last_ok_at);
+    let (store, policy) = (&worker.shared.store, &worker.shared.policy);
+    match settle::settle(store, policy, tracker, parcel, at).await {
+        Ok(None) => {}
         Ok(Some(changes)) => {
-            tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.");
+            if changes > 0 {
+                tracing::info!(event = "tracker_changed", carrier = %worker.account.carrier.code(), tracker = %id, changes, "A parcel has news.");
+            }
+            if worker.keeps() {
+                kept::keep(store, &id, parcel, last_ok, at, policy.keep_answers).await;
+            }
         }
         Err(error) => {
             tracing::warn!(event = "commit_failed", tracker = %id, %error, "An answer could not be stored; the parcel stays due and is asked again.");
@@ -289,6 +296,7 @@ mod tests {
             message: None,
             unchanged,
             bytes: None,
+            kept: None,
             observation: (!unchanged).then(|| Observation {
                 observed_at: Timestamp::UNIX_EPOCH,
                 digest: 1,

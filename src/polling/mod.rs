@@ -10,6 +10,7 @@ mod batches;
 mod budget;
 mod call;
 pub mod fetch;
+mod kept;
 mod lease;
 pub mod schedule;
 pub mod settle;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::kept;
 use super::schedule::{self, IntervalTable};
 use crate::carrier::ParcelAnswer;
-use crate::model::event::Meaning;
 use crate::model::{AccountName, PollOutcome, Tracker, time};
 use crate::store::{Commit, Store, StoreError};
 use crate::telemetry::metrics;
@@ -25,6 +25,8 @@ pub struct Policy {
     pub table: IntervalTable,
     /// Accounts whose carriers live faster than the world: how long a day lasts there.
     pub days: BTreeMap<AccountName, Duration>,
+    /// How long the newest answer about a parcel is kept; zero: not at all.
+    pub keep_answers: Duration,
 }
 
 impl Policy {
@@ -88,7 +90,7 @@ async fn retrying(
         next.tracker.poll.next_at = policy.next_poll(&next.tracker, now);
         match store.commit(&tracker, &next.tracker, &next.changes, &next.timers).await? {
             Commit::Done { .. } => {
-                count(&tracker, &next.tracker);
+                count(store, &tracker, &next.tracker).await;
                 return Ok(Some(next.changes.len()));
             }
             Commit::Gone => return Ok(None),
@@ -102,14 +104,18 @@ async fn retrying(
 }
 
 /// Counts the poll, and the scans in it that the carrier's table does not know.
-fn count(before: &Tracker, after: &Tracker) {
+async fn count(store: &Store, before: &Tracker, after: &Tracker) {
     let carrier = after.carrier.as_str();
     if let Some(outcome) = after.poll.outcome.filter(|_| after.poll.last_at != before.poll.last_at) {
         metrics::poll(carrier, outcome.name());
     }
-    let unknown = |tracker: &Tracker| tracker.events.iter().filter(|event| event.meaning == Meaning::Unmapped).count();
-    let fresh = unknown(after).saturating_sub(unknown(before));
-    metrics::unmapped(carrier, u64::try_from(fresh).unwrap_or(0));
+    let scans = kept::unmapped(before, after);
+    metrics::unmapped(carrier, u64::try_from(scans.len()).unwrap_or(0));
+    if !scans.is_empty()
+        && let Err(error) = store.count_unmapped(&after.carrier, &scans).await
+    {
+        tracing::debug!(event = "unmapped_not_counted", carrier, %error, "Unknown codes could not be counted.");
+    }
 }
 
 fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp, rules: &Rules) -> Advance {

@@ -118,6 +118,11 @@ impl Worker {
         lock(&self.term).holds(Instant::now(), crate::clock::asleep()) && !self.is_silent(crate::clock::now())
     }
 
+    /// Whether answers are kept for a second reading.
+    pub(super) fn keeps(&self) -> bool {
+        !self.shared.policy.keep_answers.is_zero()
+    }
+
     pub(super) fn request_id(&self) -> String {
         format!("{}-{}", self.shared.owner, CALLS.fetch_add(1, Ordering::Relaxed))
     }
@@ -326,7 +331,7 @@ async fn start_calls(
     let trackers = worker.shared.store.load_many(&fresh).await?.into_iter().flatten().collect();
     let account = &worker.account;
     let key_of = |tracker: &Tracker| {
-        let item = account.item(tracker);
+        let item = account.item(tracker, false);
         // One that cannot be asked about would spoil the call for those beside it.
         if account.carrier.input_problems(&item.inputs).is_empty() {
             account.carrier.group_key(&item)

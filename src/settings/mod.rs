@@ -145,6 +145,7 @@ pub struct Retention {
     pub changes: Duration,
     pub finished: Duration,
     pub dead: Duration,
+    pub answers: Duration,
 }
 
 /// `[sandbox]`

@@ -260,8 +260,9 @@ fn retention(root: &Reader<'_>) -> Option<Retention> {
     let s = root.section("retention");
     let long = |name| s.duration(name, MINUTE, 3650 * DAY);
     let (changes, finished, dead) = (long("changes"), long("finished"), long("dead"));
+    let answers = s.duration("answers", Duration::ZERO, 365 * DAY);
     s.finish();
-    Some(Retention { changes: changes?, finished: finished?, dead: dead? })
+    Some(Retention { changes: changes?, finished: finished?, dead: dead?, answers: answers? })
 }
 
 fn sandbox(root: &Reader<'_>) -> Option<Sandbox> {

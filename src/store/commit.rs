@@ -275,6 +275,7 @@ fn delete_call(tracker: &Tracker, changes: &[NewChange], routes: &Routes) -> Res
         keys::due(shard, &tracker.account),
         keys::by_status(shard, &tracker.shop, tracker.substatus.status()),
         keys::sent(shard, &subject),
+        keys::answer(id),
     ];
     names.extend(DelayKind::ALL.iter().map(|kind| keys::by_condition(shard, &tracker.shop, kind.name())));
     names.extend(routed_keys(tracker, routes, &plan));

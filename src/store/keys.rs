@@ -4,7 +4,7 @@
 //! are chosen so that tag *i* lies in the middle of the *i*-th 64th of the 16,384 slots: any even split of the
 //! slots over nodes splits the shards evenly.
 
-use crate::model::{AccountName, EndpointId, Shard, ShopId, Status, TrackerId};
+use crate::model::{AccountName, CarrierCode, EndpointId, Shard, ShopId, Status, TrackerId};
 
 /// Hash tag of each shard. CRC16 of it modulo 16384 is near 256 i + 128 (a test computes it).
 const TAGS: [&str; 64] = [
@@ -53,6 +53,21 @@ pub fn events(id: &TrackerId) -> String {
 #[must_use]
 pub fn about(id: &TrackerId) -> String {
     in_shard(id.shard(), &format!("about:{id}"))
+}
+
+/// STRING, zstd: the newest answer of the carrier about it. Expires.
+#[must_use]
+pub fn answer(id: &TrackerId) -> String {
+    in_shard(id.shard(), &format!("answer:{id}"))
+}
+
+/// SET: carriers that sent codes which their tables do not know.
+pub const UNMAPPED: &str = "wismo:unmapped";
+
+/// HASH: code that the carrier's table does not know -> JSON of how often it was seen, when, and an example.
+#[must_use]
+pub fn unmapped(carrier: &CarrierCode) -> String {
+    format!("wismo:unmapped:{carrier}")
 }
 
 /// ZSET: ids of a subject's changes by sequence.

@@ -4,6 +4,7 @@
 //! and their deliveries are written together or not at all.
 
 mod accounts;
+mod answers;
 mod codec;
 mod commit;
 mod connection;
@@ -37,6 +38,7 @@ use redis::{Cmd, FromRedisValue, Value};
 use secrecy::{ExposeSecret, SecretSlice};
 
 pub use accounts::{AccountPause, IN_MEMORY_WINDOW, Lease, LongWindow, Reservation};
+pub use answers::{UnmappedCode, UnmappedScan};
 pub use commit::{Commit, Registered};
 pub use connection::Target;
 pub use daemons::Beat;

@@ -42,6 +42,8 @@ scripts! {
     LIST = WRITES "scripts/list.lua";
     RAISE = FREES "scripts/raise.lua";
     DROP = FREES "scripts/drop.lua";
+    KEEP = WRITES "scripts/keep.lua";
+    UNMAPPED = WRITES "scripts/unmapped.lua";
     UNCHANGED = FREES "scripts/unchanged.lua";
     SWAP = WRITES "scripts/swap.lua";
     TRIM = FREES "scripts/trim.lua";

@@ -53,6 +53,12 @@ pub(super) fn same_event(a: &KeptEvent, b: &KeptEvent) -> bool {
     Identity::of_kept(a) == Identity::of_kept(b)
 }
 
+/// Whether the answer's event is this one.
+#[must_use]
+pub(super) fn is(kept: &KeptEvent, told: &ObservedEvent) -> bool {
+    Identity::of_kept(kept) == Identity::of_observed(told)
+}
+
 /// Whether the answer tells anything of this life of the number.
 #[must_use]
 pub(super) fn tells_something(tracker: &Tracker, answer: &Observation) -> bool {

@@ -11,6 +11,7 @@
 //! | `render` | the parcel in its public shape, and the bytes of a change |
 //! | `promise` | whether what was promised was kept |
 //! | `life` | a number that is used again |
+//! | `reread` | the newest answer again, under a mended definition |
 //! | `workdays`, `zones` | when a day is a working day, and where |
 //!
 //! The rules stand in `docs/changes.md`, and the tests hold that page.
@@ -21,6 +22,7 @@ mod life;
 mod merge;
 mod promise;
 mod render;
+mod reread;
 mod status;
 mod workdays;
 mod zones;
@@ -38,6 +40,7 @@ use crate::model::tracker::{ByHand, PollOutcome, Registration, TimerKind, Tracke
 pub use life::{NEW_LIFE_AFTER, is_over, new_life};
 pub use promise::{Promised, Verdict, promised};
 pub use render::{parcel, preview};
+pub use reread::rereads;
 
 use diff::Telling;
 
@@ -99,6 +102,9 @@ pub enum Input<'a> {
     Clock,
     /// The shop changed what it told us: the whole registration, as it is to be.
     Updated(&'a Registration),
+    /// The newest answer, as the present definition reads it. Only for the tracker that took in that very answer
+    /// ([`rereads`]).
+    Reclassified(&'a Observation),
     /// The shop had it erased.
     Deleted,
     /// Somebody set where it stands.
@@ -152,6 +158,7 @@ pub fn advance(before: &Tracker, input: Input<'_>, now: Timestamp, rules: &Rules
         Input::Failed { at, outcome } => polled(&mut after, at, outcome),
         Input::Clock => expire(before, &mut after, now, rules, &mut telling),
         Input::Updated(registration) => update(before, &mut after, registration, &mut telling),
+        Input::Reclassified(answer) => reread::reclassify(before, &mut after, answer, now, &mut telling),
         Input::Deleted => return delete(after, telling),
         Input::SetByHand { substatus, who, why } => {
             diff::enter(&mut after, substatus, now);

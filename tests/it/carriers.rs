@@ -189,6 +189,34 @@ fn check_answer(asked: &[CallItem], answer: &Answer) {
     }
 }
 
+#[test]
+fn what_is_kept_of_an_answer_reads_the_same_and_tells_of_nobody_else() {
+    let (mut kept, mut batches) = (0, 0);
+    for Sample { carrier, body, numbers, status } in all_samples() {
+        let items: Vec<CallItem> = asked(numbers).into_iter().map(|item| CallItem { keep: true, ..item }).collect();
+        let answer = carrier.read_answer(&items, &answer_to(*status, body.clone()));
+        for (item, parcel) in items.iter().zip(&answer.parcels) {
+            assert!(parcel.kept.is_none() || parcel.observation.is_some());
+            let (Some(whole), Some(seen)) = (&parcel.kept, &parcel.observation) else { continue };
+            let again = carrier.reread(item, whole).observation.unwrap();
+            assert_eq!((&again.facts, &again.events, &again.headline), (&seen.facts, &seen.events, &seen.headline));
+            let text = serde_json::to_string(whole).unwrap();
+            for other in items.iter().filter(|other| other.number != item.number) {
+                assert!(
+                    !text.contains(&other.number),
+                    "{}: {} is told of {}",
+                    carrier.code(),
+                    item.number,
+                    other.number
+                );
+                batches += 1;
+            }
+            kept += 1;
+        }
+    }
+    assert!(kept > 50 && batches > 5, "{kept} {batches}");
+}
+
 /// Values that carriers were seen to send in the place of others, and some that nobody would.
 fn strange(choice: usize) -> Value {
     let long = "x\u{202e}\u{0}é ".repeat(400);

@@ -20,6 +20,7 @@ mod lives;
 mod private;
 mod promises;
 mod receivers;
+mod renormalize;
 mod standins;
 mod store;
 mod support;

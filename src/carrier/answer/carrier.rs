@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Answer, AnswerReader, Normalized};
+use super::{Answer, AnswerReader, KeptAnswer, Normalized, ParcelAnswer};
 use crate::carrier::call::{CallItem, RawAnswer};
 use crate::carrier::numbers::Hints;
 use crate::carrier::registry::Carrier;
@@ -19,6 +19,11 @@ impl Carrier {
         let asked: Vec<String> =
             numbers.iter().map(|raw| self.normalise(raw).unwrap_or_else(|_| raw.trim().to_owned())).collect();
         self.with_reader(|reader| reader.normalize(&asked, response, explain))
+    }
+
+    /// Reads a kept answer as this definition reads it now.
+    pub fn reread(&self, item: &CallItem, kept: &KeptAnswer) -> ParcelAnswer {
+        self.with_reader(|reader| reader.reread(item, kept))
     }
 
     fn with_reader<T>(&self, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {

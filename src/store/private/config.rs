@@ -18,7 +18,7 @@ pub(super) const OPEN: u32 = 0o770;
 
 /// What the default user may read: tracking data, queues and look-ups. Keys of shops, endpoints (with their sealed
 /// secrets), carriers' tokens and the store's secrets are not among them.
-const READABLE: [&str; 28] = [
+const READABLE: [&str; 30] = [
     "wismo:{*}:tracker:*",
     "wismo:{*}:events:*",
     "wismo:{*}:about:*",
@@ -39,6 +39,8 @@ const READABLE: [&str; 28] = [
     "wismo:{i:*}",
     "wismo:{o:*}",
     "wismo:{c:*}",
+    "wismo:unmapped",
+    "wismo:unmapped:*",
     "wismo:{*}:lease",
     "wismo:{*}:windows:*",
     "wismo:{*}:pause",

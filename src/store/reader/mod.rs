@@ -42,7 +42,7 @@ impl Reader {
         Self { connection }
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let answer = scripts::patiently(&self.connection, std::slice::from_ref(command)).await?.pop();
         Ok(T::from_redis_value(answer.unwrap_or(Value::Nil)).map_err(redis::RedisError::from)?)
     }

@@ -3,7 +3,7 @@
 local plan = cjson.decode(ARGV[1])
 local TRACKER, EVENTS, ABOUT, LOG, TIMERS, CHANGES = unpack(KEYS, 1, 6)
 local ROUTES, READY, PAUSES, LOOSE, DUE, STATUS = unpack(KEYS, 7, 12)
-local SENT, CONDITIONS, ROUTED = KEYS[13], 14, 18
+local SENT, ANSWER, CONDITIONS, ROUTED = KEYS[13], KEYS[14], 15, 19
 
 local wrong = damaged({
   {TRACKER, 'hash'}, {LOG, 'zset'}, {TIMERS, 'zset'}, {CHANGES, 'stream'}, {ROUTES, 'hash'}, {READY, 'zset'},
@@ -20,7 +20,7 @@ for _, id in ipairs(redis.call('ZRANGE', LOG, 0, -1)) do
   local ms, n = string.match(id, '_(%d+)_(%d+)$')
   redis.call('XDEL', CHANGES, ms .. '-' .. n)
 end
-redis.call('DEL', TRACKER, EVENTS, ABOUT, LOG, SENT)
+redis.call('DEL', TRACKER, EVENTS, ABOUT, LOG, SENT, ANSWER)
 redis.call('ZREM', DUE, plan.id)
 redis.call('ZREM', STATUS, plan.id)
 redis.call('ZREM', TIMERS, unpack(plan.timers_off))

@@ -103,6 +103,12 @@ fn life_with(kind: ChangeKind) -> Life {
             life.input(Input::Updated(&told), HOUR);
             life
         }
+        ChangeKind::Reclassified => {
+            let (mut life, mut events) = on_the_way();
+            events[0].meaning = Meaning::Moves(S::DelayedWeather, Rule::Plain);
+            life.input(Input::Reclassified(&Observation { digest: 7, ..answer(MINUTE, &events) }), HOUR);
+            life
+        }
         ChangeKind::Deleted => {
             let (mut life, _) = on_the_way();
             life.input(Input::Deleted, HOUR);

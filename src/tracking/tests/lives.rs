@@ -298,3 +298,40 @@ fn a_promise_is_open_then_kept_late_or_broken() {
     assert_eq!(of(&late, end + DAY), Some(Verdict::KeptLate));
     assert_eq!(of(&Life::new(Registration::default()), DAY), None, "nothing was promised");
 }
+
+#[test]
+fn a_mended_definition_reads_the_newest_answer_anew() {
+    use crate::tracking::rereads;
+    let mut life = Life::new(promised("2026-11-25"));
+    let unknown = |happened| event("X9", Meaning::Unmapped, time(at(happened)));
+    life.answer(HOUR, &[scan(S::Departed, 0), unknown(MINUTE)]);
+    assert_eq!(life.tracker.substatus, S::Departed);
+    let newest = answer(HOUR, &[]);
+    assert!(rereads(&life.tracker, newest.observed_at, newest.digest));
+    assert!(!rereads(&life.tracker, at(2 * HOUR), newest.digest) && !rereads(&life.tracker, newest.observed_at, 9));
+    // The code is known now, and the first scan was misread: its time was another.
+    let known = event("X9", Meaning::Moves(S::Damaged, Rule::Plain), time(at(MINUTE)));
+    let mended = Observation { digest: 1, ..answer(HOUR, &[scan(S::Departed, -HOUR), known.clone()]) };
+    let told = life.input(Input::Reclassified(&mended), 3 * HOUR);
+    assert_eq!(told, ["tracker.reclassified"]);
+    assert_eq!((life.tracker.substatus, life.tracker.events.len()), (S::Damaged, 2));
+    assert_eq!(life.told("tracker.reclassified")["before"]["substatus"], "departed");
+    assert_eq!(life.tracker.poll.last_at, Some(at(HOUR)), "nobody was asked");
+    // Once more says nothing; and the next answer, read by the same definition, is no news either.
+    assert!(life.input(Input::Reclassified(&mended), 3 * HOUR).is_empty());
+    assert!(life.answer(4 * HOUR, &[scan(S::Departed, -HOUR), known]).is_empty());
+}
+
+#[test]
+fn what_a_person_set_or_time_brought_outlives_a_reading_that_says_the_same() {
+    let mut life = Life::new(promised("2026-11-25"));
+    life.answer(HOUR, &[scan(S::Departed, 0)]);
+    life.input(Input::SetByHand { substatus: S::Lost, who: "anna", why: "the carrier paid" }, 2 * HOUR);
+    let facts = Facts { service: Some("express".to_owned()), ..Facts::default() };
+    let mended = Observation { digest: 1, facts, ..answer(HOUR, &[scan(S::Departed, 0)]) };
+    assert_eq!(life.input(Input::Reclassified(&mended), 3 * HOUR), ["tracker.reclassified"]);
+    assert_eq!(life.tracker.substatus, S::Lost);
+    let otherwise = Observation { digest: 2, ..answer(HOUR, &[event("departed", Meaning::Note, time(at(0)))]) };
+    life.input(Input::Reclassified(&otherwise), 4 * HOUR);
+    assert_eq!(life.tracker.substatus, S::Lost, "a reading that says nothing takes nothing back");
+}

@@ -40,7 +40,7 @@ fn files(root: &Path) -> BTreeSet<String> {
 fn dead_links(doc: &Path) -> Vec<String> {
     let link = regex::Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let mut dead = Vec::new();
-    for page in files(doc).iter().filter(|file| file.ends_with(".md")) {
+    for page in files(doc).iter().filter(|file| Path::new(file).extension().is_some_and(|kind| kind == "md")) {
         let text = fs::read_to_string(doc.join(page)).unwrap();
         for (_, [target]) in link.captures_iter(&text).map(|found| found.extract()) {
             let file = target.split('#').next().unwrap();

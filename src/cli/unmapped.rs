@@ -1,0 +1,89 @@
+//! `wismo carriers unmapped`: codes that no table knows, ready to be pasted into one.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::desk::ReadArgs;
+use super::failure::Failure;
+use super::{output, words};
+use crate::model::CarrierCode;
+use crate::model::time::from_millis;
+use crate::store::UnmappedCode;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  wismo carriers unmapped\n  wismo carriers unmapped --carrier laposte\n  wismo carriers unmapped --json | jq '.carriers[].codes[] | {code, count}'\n\nWrite the meaning in the place of the dots; carriers/README.md has the words. An unknown code moves no status."
+)]
+pub struct UnmappedArgs {
+    /// Only this carrier
+    #[arg(long, value_name = "CODE")]
+    carrier: Option<CarrierCode>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Lists them.
+pub async fn run(args: &UnmappedArgs) -> Result<ExitCode, Failure> {
+    let desk = args.read.open().await?;
+    let carriers = match &args.carrier {
+        Some(carrier) => vec![carrier.clone()],
+        None => desk.reader.carriers_with_unmapped().await?,
+    };
+    let mut found: Vec<(CarrierCode, Vec<UnmappedCode>)> = Vec::new();
+    for carrier in carriers {
+        let codes = desk.reader.unmapped(&carrier).await?;
+        if !codes.is_empty() {
+            found.push((carrier, codes));
+        }
+    }
+    if args.json {
+        let carriers: Vec<_> = found
+            .iter()
+            .map(|(carrier, codes)| json!({"carrier": carrier, "codes": codes.iter().map(as_json).collect::<Vec<_>>()}))
+            .collect();
+        output::json(&json!({"carriers": carriers}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        output::line("Every code that carriers sent is known.");
+    }
+    for (carrier, codes) in &found {
+        output::line(format!("# carriers/{carrier}/carrier.toml"));
+        for code in codes {
+            output::line(as_toml(code, desk.now));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(code: &UnmappedCode) -> serde_json::Value {
+    json!({"code": code.code, "text": code.text, "number": code.number, "count": code.count,
+        "first": from_millis(code.first), "last": from_millis(code.last)})
+}
+
+/// A line of the table `codes.table`, or of `codes.text` where the scans have words only.
+fn as_toml(code: &UnmappedCode, now: Timestamp) -> String {
+    let text = words::plain(&code.text);
+    let seen = format!(
+        "{}, last {} on {}",
+        output::count(usize::try_from(code.count).unwrap_or(usize::MAX), "scan", "scans"),
+        words::ago(now, from_millis(code.last)),
+        code.number
+    );
+    if code.code.is_empty() {
+        return format!("{{ contains = [{}], is = \"...\" }},   # {seen}", quoted(&text));
+    }
+    let bare = code.code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let key = if bare { code.code.clone() } else { quoted(&words::plain(&code.code)) };
+    format!("{key} = \"...\"   # {text} ({seen})")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
