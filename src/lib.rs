@@ -7,6 +7,7 @@
 //! | [`model`] | the words: tracker, event, status, honest time, change (pure) |
 //! | [`carrier`] | a carrier definition at work: request, outcome, mapping, codes |
 //! | [`tracking`] | merge, diff, delay rules (pure) |
+//! | [`proving`] | a folder of carriers held against its samples and call vectors |
 //! | [`store`] | the only room that speaks Redis |
 //! | [`polling`] | quota budget, schedule, fetch, the poll loop |
 //! | [`webhook`] | signing, address guard, attempts, the delivery loop |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod daemon;
 pub mod model;
 pub mod polling;
+pub mod proving;
 pub mod settings;
 pub mod simulator;
 pub mod store;

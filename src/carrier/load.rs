@@ -169,8 +169,14 @@ pub(super) fn version(text: &str, shared: &Shared) -> u64 {
     digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
-/// The operator's folder: `CODE/carrier.toml` and `_shared/NAME.toml`.
-pub(super) fn read_folder(
+/// The tables that several carriers use and that are compiled in.
+#[must_use]
+pub fn builtin_shared() -> Shared {
+    super::builtin::shared()
+}
+
+/// A folder of carriers: `CODE/carrier.toml` (code to file and text) and `_shared/NAME.toml`.
+pub fn read_folder(
     folder: &Path,
     carriers: &mut BTreeMap<String, (String, String)>,
     shared: &mut Shared,

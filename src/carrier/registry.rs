@@ -26,6 +26,27 @@ impl Carrier {
         Self { definition, version, reads_headers }
     }
 
+    /// Loads the definition of a folder, every problem told at once.
+    pub fn load(folder: &str, file: &str, text: &str, shared: &Shared) -> Result<Self, Vec<Problem>> {
+        let definition = load::definition(file, text, shared)?;
+        if definition.code.as_str() != folder {
+            let message =
+                format!("the code is {:?}, its folder {folder:?}: they have to be the same", definition.code.as_str());
+            return Err(vec![Problem { file: file.to_owned(), line: None, key: "code".to_owned(), message }]);
+        }
+        Ok(Self::new(definition, load::version(text, shared)))
+    }
+
+    /// The same carrier with other values in one of its environments, for trials.
+    #[must_use]
+    pub fn with_vars(&self, environment: &str, vars: &BTreeMap<String, String>) -> Self {
+        let mut changed = self.clone();
+        if let Some(environment) = changed.definition.environments.get_mut(environment) {
+            environment.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        changed
+    }
+
     /// Whether reading an answer looks at its headers.
     pub(super) fn reads_headers(&self) -> bool {
         self.reads_headers
@@ -184,7 +205,7 @@ impl Registry {
         }
         let mut registry = Self::default();
         for (folder, (file, text)) in texts {
-            match load_one(&folder, &file, &text, &shared) {
+            match Carrier::load(&folder, &file, &text, &shared) {
                 Ok(carrier) => registry.add(carrier, &file, &mut problems),
                 Err(more) => {
                     problems.extend(more);
@@ -242,15 +263,4 @@ impl Registry {
         found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.carrier.cmp(&b.carrier)));
         found
     }
-}
-
-fn load_one(folder: &str, file: &str, text: &str, shared: &Shared) -> Result<Carrier, Vec<Problem>> {
-    let definition = load::definition(file, text, shared)?;
-    if definition.code.as_str() != folder {
-        let message =
-            format!("the code is {:?}, its folder {folder:?}: they have to be the same", definition.code.as_str());
-        return Err(vec![Problem { file: file.to_owned(), line: None, key: "code".to_owned(), message }]);
-    }
-    let version = load::version(text, shared);
-    Ok(Carrier::new(definition, version))
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+mod test;
+
 use super::{ConfigArgs, output};
 use crate::carrier::{Carrier, Registry};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups")]
+#[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers test carriers")]
 pub struct CarriersArgs {
     #[command(subcommand)]
     what: What,
@@ -41,6 +43,8 @@ enum What {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Hold a folder of carriers against its samples and call vectors
+    Test(test::TestArgs),
 }
 
 /// Runs the subcommand.
@@ -48,6 +52,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     let config = match &args.what {
         What::Unmapped(args) => return super::wait(super::unmapped::run(args)),
         What::List { config, .. } | What::Show { config, .. } => config,
+        What::Test(args) => return test::run(args),
     };
     let (_, registry) = match config.load_with_carriers() {
         Ok(loaded) => loaded,
@@ -60,6 +65,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
             Ok(carrier) => show(&carrier, *json),
             Err(code) => return code,
         },
+        What::Test(_) => {}
     }
     ExitCode::SUCCESS
 }

@@ -1,19 +1,17 @@
 //! Every folder in `carriers/` and what its samples become.
 //!
-//! `samples/NAME.{json,xml,txt}` is an answer as the carrier would send it; `NAME.expect.json` is what `wismo normalize`
-//! prints for it: `{"http_status", "headers"?, "numbers", "observed_at", "outcome", "parcels"}`, compared whole; with
-//! `"partial": true` what it leaves out is not compared (lists have to be complete all the same).
-//! `WISMO_WRITE_SAMPLES=fill` completes partial expectations that hold; `WISMO_WRITE_SAMPLES=anew` writes all of them
-//! after a change that was meant. Read the diff.
+//! What `wismo carriers test` does, over the folders of the project. `WISMO_WRITE_SAMPLES=fill` completes partial
+//! expectations that hold; `WISMO_WRITE_SAMPLES=anew` writes all of them after a change that was meant. Read the diff.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wismo::carrier::{Answer, CallItem, Carrier, RawAnswer, Registry};
 use wismo::model::{Local, Precision};
+use wismo::proving::{self, House, Rewrite};
 
 fn carriers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("carriers")
@@ -27,126 +25,37 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The answers of a folder, each with the file of its expectation.
-fn samples(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir(folder.join("samples")) else { return Vec::new() };
-    let mut samples: Vec<(PathBuf, PathBuf)> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.to_string_lossy().ends_with(".expect.json"))
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json" || kind == "xml" || kind == "txt"))
-        .map(|path| (path.clone(), path.with_extension("expect.json")))
-        .collect();
-    samples.sort();
-    samples
-}
-
-/// What `wismo normalize` prints for an answer.
-fn printed(carrier: &Carrier, answer: &Answer) -> Value {
-    let parcels = answer.parcels.iter().map(|told| {
-        let mut parcel = Map::new();
-        if let Some(observation) = &told.observation {
-            let shown = wismo::tracking::preview(carrier.code(), &told.number, observation);
-            let Value::Object(fields) = serde_json::to_value(shown).unwrap() else { panic!("a parcel is an object") };
-            parcel = fields;
-        }
-        parcel.insert("number".into(), json!(told.number));
-        parcel.insert("outcome".into(), json!(told.outcome));
-        Value::Object(parcel)
-    });
-    json!({"outcome": answer.call, "parcels": parcels.collect::<Vec<_>>()})
-}
-
-fn response_of(expected: &Value, body: Vec<u8>) -> RawAnswer {
-    let headers = expected["headers"].as_object().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    RawAnswer {
-        status: expected["http_status"].as_u64().map_or(200, |status| u16::try_from(status).unwrap()),
-        headers: headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-        body,
-        observed_at: expected["observed_at"].as_str().map_or_else(
-            || "2026-03-12T12:00:00Z".parse().unwrap(),
-            |at| at.parse().expect("observed_at is an instant such as 2026-03-12T12:00:00Z"),
-        ),
-    }
-}
-
-/// Each place where two values differ, a line each.
-fn differences(at: &str, expected: &Value, found: &Value, partial: bool, out: &mut String) {
-    match (expected, found) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
-            keys.sort();
-            for key in keys {
-                match (a.get(key), b.get(key)) {
-                    (Some(a), Some(b)) => differences(&format!("{at}.{key}"), a, b, partial, out),
-                    (Some(a), None) => writeln!(out, "    {at}.{key}: expected {a}, is absent").unwrap(),
-                    (None, Some(_)) if partial => {}
-                    (None, Some(b)) => writeln!(out, "    {at}.{key}: is {b}, not expected").unwrap(),
-                    (None, None) => {}
-                }
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (index, (a, b)) in a.iter().zip(b).enumerate() {
-                differences(&format!("{at}[{index}]"), a, b, partial, out);
-            }
-        }
-        (a, b) if a != b => writeln!(out, "    {at}:\n      expected {a}\n      is       {b}").unwrap(),
-        _ => {}
-    }
-}
-
-fn check_sample(carrier: &Carrier, sample: &Path, expectation: &Path) -> Result<(), String> {
-    let name = sample.strip_prefix(carriers()).unwrap().display().to_string();
-    let text =
-        std::fs::read_to_string(expectation).map_err(|_| format!("  {name}: has no {}\n", expectation.display()))?;
-    let expected: Value = serde_json::from_str(&text).map_err(|e| format!("  {}: {e}\n", expectation.display()))?;
-    let numbers: Vec<String> = serde_json::from_value(expected["numbers"].clone()).unwrap_or_default();
-    let response = response_of(&expected, std::fs::read(sample).unwrap());
-    let found = printed(carrier, &carrier.normalize(&numbers, &response, false).answer);
-    let rewrite = std::env::var("WISMO_WRITE_SAMPLES").unwrap_or_default();
-    let partial = expected["partial"] == json!(true) || rewrite == "fill";
-    let mut out = String::new();
-    differences("outcome", &expected["outcome"], &found["outcome"], partial, &mut out);
-    differences("parcels", &expected["parcels"], &found["parcels"], partial, &mut out);
-    if rewrite == "anew" || (rewrite == "fill" && out.is_empty()) {
-        let mut whole = expected;
-        whole.as_object_mut().unwrap().remove("partial");
-        whole["outcome"] = found["outcome"].clone();
-        whole["parcels"] = found["parcels"].clone();
-        std::fs::write(expectation, serde_json::to_string_pretty(&whole).unwrap() + "\n").unwrap();
-        return Ok(());
-    }
-    if out.is_empty() { Ok(()) } else { Err(format!("  {name}:\n{out}")) }
+fn house() -> House {
+    House::read(&carriers())
 }
 
 #[test]
-fn every_sample_becomes_what_is_expected() {
-    let registry = Registry::load(Some(&carriers())).unwrap_or_else(|problems| {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        panic!("the definitions do not load:\n{}", lines.join("\n"));
-    });
+fn every_folder_proves_itself() {
+    let house = house();
+    assert!(house.problems.is_empty(), "{:?}", house.problems);
+    let how = match std::env::var("WISMO_WRITE_SAMPLES").unwrap_or_default().as_str() {
+        "fill" => Some(Rewrite::Fill),
+        "anew" => Some(Rewrite::Anew),
+        _ => None,
+    };
     let mut problems = String::new();
-    let mut count = 0;
-    for folder in folders() {
-        let code = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let Some(carrier) = registry.get(&code).filter(|carrier| carrier.code().as_str() == code) else {
-            writeln!(problems, "  {code}: there is no carrier of this code").unwrap();
-            continue;
-        };
-        let samples = samples(&folder);
-        if samples.is_empty() {
-            writeln!(problems, "  {code}: a folder without samples proves nothing").unwrap();
-        }
-        for (sample, expectation) in samples {
-            count += 1;
-            if let Err(problem) = check_sample(&carrier, &sample, &expectation) {
-                problems.push_str(&problem);
+    for folder in &house.carriers {
+        if let (Some(how), Ok(carrier)) = (how, house.load(folder)) {
+            for sample in folder.samples.iter().flatten() {
+                proving::rewrite(sample, &carrier, how).unwrap();
             }
         }
     }
-    assert!(problems.is_empty(), "of {count} samples:\n{problems}");
-    assert!(count > 0, "no samples at all");
+    let house = if how.is_some() { self::house() } else { house };
+    for folder in &house.carriers {
+        let report = proving::prove(&house, folder);
+        assert!(report.samples > 0 || !report.findings.is_empty(), "{}", folder.code);
+        for finding in report.problems() {
+            writeln!(problems, "  {}: {finding:#?}", folder.code).unwrap();
+        }
+    }
+    assert!(problems.is_empty(), "\n{problems}");
+    assert!(!house.carriers.is_empty(), "no carriers at all");
 }
 
 #[test]
@@ -155,18 +64,6 @@ fn every_folder_is_compiled_in() {
         let code = folder.file_name().unwrap().to_string_lossy().into_owned();
         assert!(builtin().get(&code).is_some(), "{code} has a folder and is not in the program");
     }
-}
-
-#[test]
-fn a_changed_sample_is_told_as_one() {
-    let (a, b) = (json!({"a": [1, {"b": 2}], "c": 3}), json!({"a": [1, {"b": 9}], "d": 4}));
-    let mut out = String::new();
-    differences("p", &a, &b, false, &mut out);
-    assert_eq!(out.lines().count(), 5, "{out}");
-    assert!(out.contains("p.a[1].b") && out.contains("p.c: expected 3") && out.contains("p.d: is 4"));
-    out.clear();
-    differences("p", &a, &b, true, &mut out);
-    assert!(!out.contains("p.d") && out.contains("p.c"), "{out}");
 }
 
 /// What holds of every answer, whatever its bytes.
@@ -281,14 +178,14 @@ fn all_samples() -> &'static [Sample] {
     static ALL: OnceLock<Vec<Sample>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut all = Vec::new();
-        for carrier in builtin().all() {
-            for (sample, expectation) in samples(&carriers().join(carrier.code().as_str())) {
-                let expected: Value = serde_json::from_slice(&std::fs::read(expectation).unwrap()).unwrap();
+        for folder in house().carriers {
+            let carrier = builtin().get(&folder.code).unwrap();
+            for sample in folder.samples.into_iter().flatten() {
                 all.push(Sample {
                     carrier: carrier.clone(),
-                    body: std::fs::read(sample).unwrap(),
-                    numbers: serde_json::from_value(expected["numbers"].clone()).unwrap_or_default(),
-                    status: response_of(&expected, Vec::new()).status,
+                    body: sample.response.body,
+                    numbers: sample.expected.numbers,
+                    status: sample.response.status,
                 });
             }
         }

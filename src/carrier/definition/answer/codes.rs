@@ -57,6 +57,25 @@ pub enum LookupBody {
     Include(String),
 }
 
+impl LookupBody {
+    /// How many codes or rules it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Table(table) => table.len(),
+            Self::Integers(table) => table.len(),
+            Self::Text(rules) => rules.rules.len(),
+            Self::Include(_) => 0,
+        }
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum CompareAs {

@@ -1,0 +1,133 @@
+//! `wismo carriers test`: a folder of carriers held against its samples and call vectors.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::{ConfigArgs, USAGE, fail, output, words};
+use crate::proving::{self, Difference, Finding, House, Report};
+
+/// Lines of one file that are shown.
+const MAX_DIFFERENCES: usize = 30;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  wismo carriers test                        the configured carriers.dir, else ./carriers\n  wismo carriers test carriers --carrier ups\n  wismo carriers test /etc/wismo/carriers/acme --json   exit code 1 when something is wrong"
+)]
+pub struct TestArgs {
+    /// Folder of carriers, or the folder of one [default: the configured carriers.dir, else ./carriers]
+    dir: Option<PathBuf>,
+    /// Only this carrier (may be given again)
+    #[arg(long = "carrier", value_name = "CODE")]
+    carriers: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs it.
+pub fn run(args: &TestArgs) -> ExitCode {
+    let house = match house(args) {
+        Ok(house) => house,
+        Err(code) => return code,
+    };
+    let reports: Vec<Report> = house.carriers.iter().map(|folder| proving::prove(&house, folder)).collect();
+    let wrong = house.problems.len() + reports.iter().map(|report| report.problems().count()).sum::<usize>();
+    if args.json {
+        output::json(&as_json(&house, &reports, wrong));
+    } else {
+        print(&house, &reports, wrong);
+    }
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn house(args: &TestArgs) -> Result<House, ExitCode> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => args.config.load()?.carriers_dir.unwrap_or_else(|| PathBuf::from("carriers")),
+    };
+    if !dir.is_dir() {
+        return Err(fail(USAGE, format!("{} is no folder: name the one that holds the carriers", dir.display())));
+    }
+    let mut house = House::read(&dir);
+    if let Err(unknown) = house.only(&args.carriers) {
+        return Err(fail(USAGE, format!("{} has no folder {unknown:?}", dir.display())));
+    }
+    if house.carriers.is_empty() && house.problems.is_empty() {
+        return Err(fail(USAGE, format!("{} holds no carrier: no CODE/carrier.toml is in it", dir.display())));
+    }
+    Ok(house)
+}
+
+fn as_json(house: &House, reports: &[Report], wrong: usize) -> Value {
+    let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
+    let unreadable: Vec<Finding> = house.problems.iter().cloned().map(Finding::of_definition).collect();
+    json!({
+        "carriers": reports,
+        "unreadable": unreadable,
+        "samples": sum(|report| report.samples),
+        "calls": sum(|report| report.calls),
+        "codes": sum(|report| report.codes),
+        "problems": wrong,
+        "warnings": sum(|report| report.warnings().count()),
+    })
+}
+
+fn print(house: &House, reports: &[Report], wrong: usize) {
+    for problem in &house.problems {
+        output::line(words::alarm(&problem.to_string()));
+    }
+    let widest = reports.iter().map(|report| report.carrier.len()).max().unwrap_or(0);
+    for report in reports {
+        let counted = counted(report.samples, report.calls, report.codes);
+        let (problems, warnings) = (report.problems().count(), report.warnings().count());
+        let verdict = match (problems, warnings) {
+            (0, 0) => words::fine("good"),
+            (0, _) => format!("{}, {}", words::fine("good"), output::count(warnings, "warning", "warnings")),
+            _ => words::alarm(&output::count(problems, "problem", "problems")),
+        };
+        output::line(format!("{:<widest$}  {counted}: {verdict}", report.carrier));
+        for finding in report.problems().chain(report.warnings()) {
+            print_finding(&report.carrier, finding);
+        }
+    }
+    let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
+    let all = counted(sum(|report| report.samples), sum(|report| report.calls), sum(|report| report.codes));
+    let end =
+        if wrong == 0 { words::fine("all good") } else { words::alarm(&output::count(wrong, "problem", "problems")) };
+    output::line(format!("{}, {all}: {end}", output::count(reports.len(), "carrier", "carriers")));
+}
+
+fn counted(samples: usize, calls: usize, codes: usize) -> String {
+    let samples = output::count(samples, "sample", "samples");
+    format!("{samples}, {}, {}", output::count(calls, "call", "calls"), output::count(codes, "code", "codes"))
+}
+
+fn print_finding(carrier: &str, finding: &Finding) {
+    let file =
+        if finding.file.contains(carrier) { finding.file.clone() } else { format!("{carrier}/{}", finding.file) };
+    let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
+    let key = finding.key.as_ref().map_or_else(String::new, |key| format!(" {key}:"));
+    let place = if finding.warning { format!("{file}{line}") } else { words::alarm(&format!("{file}{line}")) };
+    let mark = if finding.warning { "warning: " } else { "" };
+    output::line(format!("  {mark}{place}:{key} {}", finding.message));
+    for difference in finding.differences.iter().take(MAX_DIFFERENCES) {
+        print_difference(difference);
+    }
+    if let Some(more) = finding.differences.len().checked_sub(MAX_DIFFERENCES).filter(|more| *more > 0) {
+        output::line(format!("      … and {}", output::count(more, "place more", "places more")));
+    }
+}
+
+/// What is expected in red, what came out in green.
+fn print_difference(difference: &Difference) {
+    output::line(format!("      {}", words::strong(&difference.at)));
+    let shown =
+        |value: &Option<Value>, absent: &str| value.as_ref().map_or_else(|| absent.to_owned(), Value::to_string);
+    output::line(words::alarm(&format!("        - {}", shown(&difference.expected, "(not expected)"))));
+    output::line(words::fine(&format!("        + {}", shown(&difference.found, "(absent)"))));
+}

@@ -1,0 +1,125 @@
+//! What stands in a folder of carriers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::sample::Sample;
+use super::vector::Vector;
+use crate::carrier::load::{self, Shared};
+use crate::carrier::{Carrier, Problem};
+
+/// File and sentence, of what cannot be used.
+pub type Unusable = (String, String);
+
+/// A folder of carriers with the tables that they share.
+#[derive(Debug)]
+pub struct House {
+    /// `_shared/NAME.toml` beside the folders, over those of the program.
+    pub shared: Shared,
+    /// The carriers, by code.
+    pub carriers: Vec<CarrierFolder>,
+    /// What cannot even be read.
+    pub problems: Vec<Problem>,
+}
+
+/// The folder of one carrier.
+#[derive(Debug)]
+pub struct CarrierFolder {
+    /// Its name, which is the carrier's code.
+    pub code: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// `carrier.toml`, as problems name it.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// `samples/NAME.{json,xml,txt}` with their expectations.
+    pub samples: Vec<Result<Sample, Unusable>>,
+    /// `calls/NAME.json`.
+    pub vectors: Vec<Result<Vector, Unusable>>,
+}
+
+impl House {
+    /// Reads a folder of carriers. The folder of a single carrier is one, too: it stands for itself alone, with what
+    /// is shared beside it.
+    #[must_use]
+    pub fn read(folder: &Path) -> Self {
+        let alone = folder.join("carrier.toml").is_file();
+        let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let house = if alone { absolute.parent().unwrap_or(folder) } else { folder };
+        let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let (mut shared, mut problems) = (load::builtin_shared(), Vec::new());
+        load::read_folder(house, &mut texts, &mut shared, &mut problems);
+        if alone {
+            let own = absolute.file_name().unwrap_or_default().to_string_lossy();
+            texts.retain(|code, _| *code == own);
+            problems.retain(|problem| problem.file.contains(&*own));
+        }
+        let carriers = texts
+            .into_iter()
+            .map(|(code, (file, text))| {
+                let path = house.join(&code);
+                let (samples, vectors) = (samples(&path), vectors(&path));
+                CarrierFolder { code, path, file, text, samples, vectors }
+            })
+            .collect();
+        Self { shared, carriers, problems }
+    }
+
+    /// Only these carriers, by the names of their folders; the first name that there is not.
+    ///
+    /// # Errors
+    /// A name that no folder has.
+    pub fn only(&mut self, codes: &[String]) -> Result<(), String> {
+        if let Some(unknown) = codes.iter().find(|code| self.carriers.iter().all(|carrier| carrier.code != **code)) {
+            return Err(unknown.clone());
+        }
+        if !codes.is_empty() {
+            self.carriers.retain(|carrier| codes.contains(&carrier.code));
+        }
+        Ok(())
+    }
+
+    /// Loads one of its carriers.
+    ///
+    /// # Errors
+    /// Every problem of its definition.
+    pub fn load(&self, folder: &CarrierFolder) -> Result<Arc<Carrier>, Vec<Problem>> {
+        Carrier::load(&folder.code, &folder.file, &folder.text, &self.shared).map(Arc::new)
+    }
+}
+
+/// Files of a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// The last folder and the name: what a person calls a file of a carrier.
+fn short(path: &Path) -> String {
+    let part = |path: Option<&std::ffi::OsStr>| path.unwrap_or_default().to_string_lossy().into_owned();
+    format!("{}/{}", part(path.parent().and_then(Path::file_name)), part(path.file_name()))
+}
+
+fn samples(folder: &Path) -> Vec<Result<Sample, Unusable>> {
+    let all = files(&folder.join("samples"));
+    let is_expectation = |path: &Path| path.to_string_lossy().ends_with(".expect.json");
+    let (expectations, answers): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| is_expectation(path));
+    let kinds = ["json", "xml", "txt"];
+    let is_answer = |path: &&PathBuf| path.extension().is_some_and(|kind| kinds.iter().any(|known| kind == *known));
+    let answers: Vec<&PathBuf> = answers.iter().filter(is_answer).collect();
+    let mut samples: Vec<Result<Sample, Unusable>> =
+        answers.iter().map(|path| Sample::read(path, &short(path)).map_err(|said| (short(path), said))).collect();
+    let orphans = expectations.iter().filter(|path| answers.iter().all(|a| a.with_extension("expect.json") != **path));
+    samples.extend(orphans.map(|path| Err((short(path), "an expectation without its answer beside it".to_owned()))));
+    samples
+}
+
+fn vectors(folder: &Path) -> Vec<Result<Vector, Unusable>> {
+    let all =
+        files(&folder.join("calls")).into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+    all.map(|path| Vector::read(&path, &short(&path)).map_err(|said| (short(&path), said))).collect()
+}

@@ -1,0 +1,76 @@
+//! A folder of carriers held against its own samples and call vectors, without a carrier and without a network.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `folder` | what stands in the folder: definitions, samples with expectations, call vectors |
+//! | `sample` | an answer against its expectation |
+//! | `vector` | a request against one that another tool made |
+//! | `differ` | two values, place by place |
+//! | `report` | what was found |
+
+mod differ;
+mod folder;
+mod report;
+mod sample;
+mod vector;
+
+pub use differ::{Difference, differences};
+pub use folder::{CarrierFolder, House};
+pub use report::{Finding, Kind, Report};
+pub use sample::{Expectation, Rewrite, Sample, printed, rewrite};
+pub use vector::Vector;
+
+use crate::carrier::Carrier;
+
+/// Loads one carrier of a house and holds it against all that stands in its folder.
+#[must_use]
+pub fn prove(house: &House, folder: &CarrierFolder) -> Report {
+    let mut report = Report::new(&folder.code);
+    let carrier = match house.load(folder) {
+        Ok(carrier) => carrier,
+        Err(problems) => {
+            report.findings.extend(problems.into_iter().map(Finding::of_definition));
+            return report;
+        }
+    };
+    report.codes = codes(&carrier);
+    run_samples(folder, &carrier, &mut report);
+    run_vectors(folder, &carrier, &mut report);
+    report
+}
+
+/// How many codes and texts a definition knows.
+#[must_use]
+pub fn codes(carrier: &Carrier) -> usize {
+    carrier.definition().codes.iter().map(|lookup| lookup.body.len()).sum()
+}
+
+fn run_samples(folder: &CarrierFolder, carrier: &Carrier, report: &mut Report) {
+    if folder.samples.is_empty() {
+        report.problem(Kind::Sample, "samples", "a folder without samples proves nothing");
+    }
+    for found in &folder.samples {
+        match found {
+            Err((file, message)) => report.problem(Kind::Sample, file, message),
+            Ok(sample) => {
+                report.samples += 1;
+                report.differences(&sample.name, sample.differences(carrier));
+            }
+        }
+    }
+}
+
+fn run_vectors(folder: &CarrierFolder, carrier: &Carrier, report: &mut Report) {
+    for found in &folder.vectors {
+        match found {
+            Err((file, message)) => report.problem(Kind::Call, file, message),
+            Ok(vector) => {
+                report.calls += 1;
+                match vector.differences(carrier) {
+                    Ok(found) => report.differences(&vector.name, found),
+                    Err(message) => report.problem(Kind::Call, &vector.name, &message),
+                }
+            }
+        }
+    }
+}

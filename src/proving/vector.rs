@@ -1,0 +1,204 @@
+//! A request against one that another tool made: `calls/NAME.json`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::differ::{Difference, differences};
+use crate::carrier::{AccountContext, CallContext, CallItem, CallRequest, Carrier};
+
+/// One vector.
+#[derive(Debug, Clone)]
+pub struct Vector {
+    /// `calls/NAME.json`.
+    pub name: String,
+    /// What stands in it.
+    pub given: Given,
+}
+
+/// What a vector is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// The call that asks about parcels.
+    Request,
+    /// The call that gets a token.
+    Token,
+}
+
+/// What stands in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// How it was computed, and from what.
+    pub about: String,
+    /// Which call.
+    pub of: Of,
+    /// The account's environment.
+    #[serde(default = "production")]
+    pub environment: String,
+    /// The account's own address.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// The account's credentials: invented ones.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, String>,
+    /// The account's language.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Values of the environment that are to be others than its own.
+    #[serde(default)]
+    pub vars: BTreeMap<String, String>,
+    /// The parcels that are asked about.
+    #[serde(default)]
+    pub items: Vec<Item>,
+    /// The time of the call.
+    #[serde(default = "usual")]
+    pub now: Timestamp,
+    /// Names the call.
+    #[serde(default)]
+    pub request_id: String,
+    /// The token, where calls carry one.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// The request as the other tool made it.
+    pub expect: Expected,
+}
+
+/// One parcel of a call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Its number.
+    pub number: String,
+    /// What is asked beside it.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// What is expected of the request; what is left out is not compared.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    method: Option<String>,
+    url: Option<String>,
+    /// Only these are compared; `null`: it is not sent.
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    /// The body as it is sent; `null`: none.
+    #[serde(default, with = "given")]
+    body: Option<Option<String>>,
+    /// The body as JSON, whatever its keys are ordered like.
+    json: Option<Value>,
+}
+
+/// Tells `null` from absent.
+mod given {
+    use serde::{Deserialize, Deserializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
+        Option::deserialize(d).map(Some)
+    }
+}
+
+fn production() -> String {
+    "production".to_owned()
+}
+
+fn usual() -> Timestamp {
+    Timestamp::constant(1_773_316_800, 0)
+}
+
+impl Vector {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// A sentence, when it cannot be used.
+    pub fn read(path: &Path, name: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let given: Given = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        if given.expect.json.is_some() && given.expect.body.is_some() {
+            return Err("expect holds body or json, not both".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), given })
+    }
+
+    /// The request that a definition makes of it.
+    ///
+    /// # Errors
+    /// A sentence, when it makes none.
+    pub fn run(&self, carrier: &Carrier) -> Result<CallRequest, String> {
+        let given = &self.given;
+        let changed = (!given.vars.is_empty()).then(|| carrier.with_vars(&given.environment, &given.vars));
+        let carrier = changed.as_ref().unwrap_or(carrier);
+        let credentials: BTreeMap<String, SecretString> =
+            given.credentials.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let account = AccountContext {
+            environment: given.environment.clone(),
+            base_url: given.base_url.clone(),
+            credentials: &credentials,
+            language: given.language.clone(),
+        };
+        let call = CallContext { now: given.now, request_id: given.request_id.clone() };
+        let made = match given.of {
+            Of::Token => carrier
+                .token_call(&account, &call)
+                .ok_or_else(|| "the definition has no [auth.token]: there is no such call".to_owned())?,
+            Of::Request => {
+                let item = |item: &Item| CallItem {
+                    number: carrier.normalise(&item.number).unwrap_or_else(|_| item.number.clone()),
+                    inputs: item.inputs.clone(),
+                    ..CallItem::default()
+                };
+                let items: Vec<CallItem> = given.items.iter().map(item).collect();
+                let token = given.token.clone().map(SecretString::from);
+                carrier.plan_call(&account, &items, token.as_ref(), &call)
+            }
+        };
+        made.map_err(|problem| problem.to_string())
+    }
+
+    /// Each place where the request is not the expected one.
+    ///
+    /// # Errors
+    /// A sentence, when no request is made.
+    pub fn differences(&self, carrier: &Carrier) -> Result<Vec<Difference>, String> {
+        let made = self.run(carrier)?;
+        Ok(self.given.expect.compare(&made))
+    }
+}
+
+impl Expected {
+    fn compare(&self, made: &CallRequest) -> Vec<Difference> {
+        let (mut expected, mut found) = (Map::new(), Map::new());
+        if let Some(method) = &self.method {
+            expected.insert("method".to_owned(), json!(method));
+            found.insert("method".to_owned(), json!(made.method));
+        }
+        if let Some(url) = &self.url {
+            expected.insert("url".to_owned(), json!(url));
+            found.insert("url".to_owned(), json!(made.url));
+        }
+        for (name, value) in &self.headers {
+            let sent = made.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+            expected.insert(format!("headers.{name}"), json!(value));
+            found.insert(format!("headers.{name}"), json!(sent.map(|(_, value)| value.expose_secret())));
+        }
+        let body = made.body.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        if let Some(wanted) = &self.body {
+            let plain = |body: &Option<String>| json!(body.as_deref().map(str::trim));
+            expected.insert("body".to_owned(), plain(wanted));
+            found.insert("body".to_owned(), plain(&body));
+        }
+        if let Some(wanted) = &self.json {
+            let read = body.as_deref().map(|body| serde_json::from_str(body).unwrap_or_else(|_| json!(body)));
+            expected.insert("json".to_owned(), wanted.clone());
+            found.insert("json".to_owned(), read.unwrap_or_default());
+        }
+        differences("", &Value::Object(expected), &Value::Object(found), false)
+    }
+}
