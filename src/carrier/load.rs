@@ -169,6 +169,12 @@ pub(super) fn version(text: &str, shared: &Shared) -> u64 {
     digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
+/// The line on which a key such as `outcome[2]` stands.
+#[must_use]
+pub fn line_of(text: &str, key: &str) -> Option<usize> {
+    spans::line_of_key(text, DeTable::parse(text).ok()?.get_ref(), key)
+}
+
 /// The tables that several carriers use and that are compiled in.
 #[must_use]
 pub fn builtin_shared() -> Shared {

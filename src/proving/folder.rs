@@ -90,6 +90,30 @@ impl House {
     }
 }
 
+impl House {
+    /// Where each look-up of a carrier stands, those of shared files in the place of their includes.
+    #[must_use]
+    pub fn origins(&self, folder: &CarrierFolder) -> Vec<String> {
+        let codes = |text: &str| match toml::from_str::<toml::Table>(text).ok().and_then(|mut all| all.remove("codes"))
+        {
+            Some(toml::Value::Array(codes)) => codes,
+            _ => Vec::new(),
+        };
+        let mut origins = Vec::new();
+        for (at, lookup) in codes(&folder.text).iter().enumerate() {
+            match lookup.get("include").and_then(toml::Value::as_str) {
+                None => origins.push(format!("codes[{at}]")),
+                Some(name) => {
+                    let shared = self.shared.get(name).map(|text| codes(text).len()).unwrap_or_default();
+                    origins
+                        .extend((0..shared).map(|inner| format!("codes[{at}] (_shared/{name}.toml codes[{inner}])")));
+                }
+            }
+        }
+        origins
+    }
+}
+
 /// Files of a folder, by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

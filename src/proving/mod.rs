@@ -6,10 +6,12 @@
 //! | `sample` | an answer against its expectation |
 //! | `vector` | a request against one that another tool made |
 //! | `differ` | two values, place by place |
+//! | `lint` | what nobody mapped, what nothing hits, what everything would hit |
 //! | `report` | what was found |
 
 mod differ;
 mod folder;
+mod lint;
 mod report;
 mod sample;
 mod vector;
@@ -20,7 +22,8 @@ pub use report::{Finding, Kind, Report};
 pub use sample::{Expectation, Rewrite, Sample, printed, rewrite};
 pub use vector::Vector;
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, load};
+use lint::Touched;
 
 /// Loads one carrier of a house and holds it against all that stands in its folder.
 #[must_use]
@@ -34,8 +37,12 @@ pub fn prove(house: &House, folder: &CarrierFolder) -> Report {
         }
     };
     report.codes = codes(&carrier);
-    run_samples(folder, &carrier, &mut report);
+    run_samples(house, folder, &carrier, &mut report);
     run_vectors(folder, &carrier, &mut report);
+    for finding in report.findings.iter_mut().filter(|finding| finding.file == "carrier.toml") {
+        let key = finding.key.as_deref().unwrap_or_default();
+        finding.line = load::line_of(&folder.text, key.split(' ').next().unwrap_or_default());
+    }
     report
 }
 
@@ -45,18 +52,25 @@ pub fn codes(carrier: &Carrier) -> usize {
     carrier.definition().codes.iter().map(|lookup| lookup.body.len()).sum()
 }
 
-fn run_samples(folder: &CarrierFolder, carrier: &Carrier, report: &mut Report) {
+fn run_samples(house: &House, folder: &CarrierFolder, carrier: &Carrier, report: &mut Report) {
     if folder.samples.is_empty() {
         report.problem(Kind::Sample, "samples", "a folder without samples proves nothing");
     }
+    let mut touched = Touched::default();
     for found in &folder.samples {
         match found {
             Err((file, message)) => report.problem(Kind::Sample, file, message),
             Ok(sample) => {
                 report.samples += 1;
-                report.differences(&sample.name, sample.differences(carrier));
+                let made = touched.run(sample, carrier, report);
+                report.differences(&sample.name, sample.compare(&made));
             }
         }
+    }
+    let good: Vec<&Sample> = folder.samples.iter().flatten().collect();
+    lint::definition(carrier.definition(), &good, report);
+    if !good.is_empty() {
+        touched.untouched(carrier.definition(), &house.origins(folder), report);
     }
 }
 

@@ -15,6 +15,18 @@ pub enum Kind {
     Sample,
     /// A request is not what another tool made of it.
     Call,
+    /// A code that no table knows.
+    Unmapped,
+    /// A rule that no sample hits.
+    Untouched,
+    /// A rule that everything would hit.
+    CatchAll,
+    /// A form of numbers without examples.
+    Numbers,
+    /// An expression that fails.
+    Expression,
+    /// A kind of sample that is missing.
+    Kinds,
 }
 
 /// One thing that was found.
@@ -83,7 +95,28 @@ impl Report {
 
     /// Adds a problem of a file.
     pub(super) fn problem(&mut self, kind: Kind, file: &str, message: &str) {
-        self.add(kind, false, file, message, Vec::new());
+        self.add(kind, None, file, message, Vec::new());
+    }
+
+    /// Adds a problem of a place in a file.
+    pub(super) fn problem_at(&mut self, kind: Kind, file: &str, key: String, message: String) {
+        self.add(kind, Some(key), file, &message, Vec::new());
+    }
+
+    /// Adds what does not fail the proof; the same of several samples once.
+    pub(super) fn warning(&mut self, kind: Kind, file: &str, key: Option<String>, message: String) {
+        if self.findings.iter().any(|known| known.warning && known.key == key && known.message == message) {
+            return;
+        }
+        self.add(kind, key, file, &message, Vec::new());
+        if let Some(added) = self.findings.last_mut() {
+            added.warning = true;
+        }
+    }
+
+    /// Every warning fails the proof, too.
+    pub fn be_strict(&mut self) {
+        self.findings.iter_mut().for_each(|finding| finding.warning = false);
     }
 
     /// Adds what differs in a file, if anything does.
@@ -91,12 +124,12 @@ impl Report {
         if !found.is_empty() {
             let kind = if file.starts_with("calls/") { Kind::Call } else { Kind::Sample };
             let what = if kind == Kind::Call { "the request differs" } else { "does not become what is expected" };
-            self.add(kind, false, file, what, found);
+            self.add(kind, None, file, what, found);
         }
     }
 
-    fn add(&mut self, kind: Kind, warning: bool, file: &str, message: &str, differences: Vec<Difference>) {
+    fn add(&mut self, kind: Kind, key: Option<String>, file: &str, message: &str, differences: Vec<Difference>) {
         let (file, message) = (file.to_owned(), message.to_owned());
-        self.findings.push(Finding { kind, warning, file, line: None, key: None, message, differences });
+        self.findings.push(Finding { kind, warning: false, file, line: None, key, message, differences });
     }
 }

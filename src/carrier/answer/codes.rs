@@ -11,10 +11,27 @@ use crate::model::Meaning;
 pub struct Found {
     /// The meaning; nothing: unmapped.
     pub meaning: Option<Meaning>,
-    /// The entry that hit: `codes[1] DR1`.
-    pub hit: Option<String>,
+    /// The entry that hit; filled only when asked for.
+    pub hit: Option<Hit>,
     /// What was tried; filled only when asked for.
     pub tried: Vec<Tried>,
+}
+
+/// The entry of a look-up that hit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The look-up, from 0.
+    pub lookup: usize,
+    /// Its entry or rule, from 0.
+    pub entry: usize,
+    /// The code, or the words that were found.
+    pub name: String,
+}
+
+impl std::fmt::Display for Hit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "codes[{}] {}", self.lookup, self.name)
+    }
 }
 
 /// What is asked of the look-ups.
@@ -46,29 +63,32 @@ pub fn look_up(lookups: &[CodeLookup], asked: Asked<'_>, scope: &Scope<'_>) -> F
             let value = value.as_ref().and_then(|value| clean(value, SHORT));
             found.tried.push(Tried { lookup: at, on: source.to_string(), value, hit: hit.is_some() });
         }
-        if let Some((meaning, entry)) = hit {
+        if let Some((meaning, entry, name)) = hit {
             found.meaning = Some(meaning);
-            found.hit = explain.then(|| format!("codes[{at}] {entry}"));
+            found.hit = explain.then(|| Hit { lookup: at, entry, name: name.to_owned() });
             break;
         }
     }
     found
 }
 
-fn hit<'l>(body: &'l LookupBody, value: &str, scope: &Scope<'_>) -> Option<(Meaning, &'l str)> {
+fn hit<'l>(body: &'l LookupBody, value: &str, scope: &Scope<'_>) -> Option<(Meaning, usize, &'l str)> {
     let value = value.trim();
     match body {
         LookupBody::Table(table) => {
-            let (code, entry) = table.get_key_value(value)?;
-            Some((decide(entry, scope)?, code))
+            let (at, code, entry) = table.get_full(value)?;
+            Some((decide(entry, scope)?, at, code))
         }
-        LookupBody::Integers(table) => Some((decide(table.get(&integer(value)?)?, scope)?, "by number")),
+        LookupBody::Integers(table) => {
+            let (at, _, entry) = table.get_full(&integer(value)?)?;
+            Some((decide(entry, scope)?, at, "by number"))
+        }
         LookupBody::Text(rules) => {
             let folded = fold(value);
             let found = rules.found_in(&folded);
-            rules.fitting(&found).find_map(|rule| {
+            rules.fitting(&found).find_map(|(at, rule)| {
                 let words = rule.contains.iter().find(|word| folded.contains(word.as_str())).or(rule.all.first());
-                Some((decide(&rule.is, scope)?, words.map_or("", String::as_str)))
+                Some((decide(&rule.is, scope)?, at, words.map_or("", String::as_str)))
             })
         }
         // Includes are replaced when a definition is loaded; one that is left knows nothing.

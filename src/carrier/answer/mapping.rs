@@ -69,8 +69,7 @@ impl Mapper<'_> {
         };
         let found = look_up(self.codes, asked, scope);
         let meaning = found.meaning.unwrap_or(Meaning::Unmapped);
-        let hit = found.hit.as_ref().map(|hit| hit as &dyn std::fmt::Display);
-        trace.meaning("headline", hit, || meaning_value(meaning), || found.tried);
+        trace.meaning("headline", found, || meaning_value(meaning));
         let substatus = meaning.substatus()?;
         let time = map.and_then(|map| map.time.as_ref()).map(|spec| time::read(spec, scope, zones).0);
         let time = time.filter(|time| time.local.is_some());
@@ -119,8 +118,7 @@ impl Mapper<'_> {
             Asked { what: LookupOf::Event, usual: map.code.as_ref(), usual_only: false, explain: trace.is_on() };
         let found = look_up(self.codes, asked, scope);
         let meaning = found.meaning.unwrap_or(Meaning::Unmapped);
-        let hit = found.hit.as_ref().map(|hit| hit as &dyn std::fmt::Display);
-        trace.meaning("meaning", hit, || meaning_value(meaning), || found.tried);
+        trace.meaning("meaning", found, || meaning_value(meaning));
         trace.restore(outer);
         if code.is_none() && description.is_none() && time.local.is_none() {
             return None;

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::codes::{Found, Hit};
+
 /// One step: which field, from which source, which value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceLine {
@@ -15,6 +17,9 @@ pub struct TraceLine {
     /// For meanings: the look-ups that were tried, in order; the last one hit if `value` is not `unmapped`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
+    /// For meanings: the entry that hit.
+    #[serde(skip)]
+    pub hit: Option<Hit>,
 }
 
 /// One look-up that was tried.
@@ -69,24 +74,18 @@ impl Trace {
 
     /// Adds a step.
     pub fn line(&mut self, field: &str, source: Option<&dyn std::fmt::Display>, value: impl FnOnce() -> Value) {
-        self.meaning(field, source, value, Vec::new);
+        self.push(field, || (source.map(ToString::to_string), value(), Vec::new(), None));
     }
 
     /// Adds the step that gave a meaning.
-    pub fn meaning(
-        &mut self,
-        field: &str,
-        source: Option<&dyn std::fmt::Display>,
-        value: impl FnOnce() -> Value,
-        tried: impl FnOnce() -> Vec<Tried>,
-    ) {
+    pub fn meaning(&mut self, field: &str, found: Found, value: impl FnOnce() -> Value) {
+        self.push(field, || (found.hit.as_ref().map(ToString::to_string), value(), found.tried, found.hit));
+    }
+
+    fn push(&mut self, field: &str, step: impl FnOnce() -> (Option<String>, Value, Vec<Tried>, Option<Hit>)) {
         if let Some(lines) = &mut self.lines {
-            lines.push(TraceLine {
-                field: format!("{}{field}", self.prefix),
-                source: source.map(ToString::to_string),
-                value: value(),
-                tried: tried(),
-            });
+            let (source, value, tried, hit) = step();
+            lines.push(TraceLine { field: format!("{}{field}", self.prefix), source, value, tried, hit });
         }
     }
 

@@ -13,7 +13,7 @@ use super::got::Got;
 use super::native::{self, Val};
 use super::path::Path;
 use super::scope::Walked;
-use super::{ExprProblem, Scope, engine};
+use super::{ExprProblem, Scope, engine, watch};
 
 /// A compiled expression with the names that it needs.
 #[derive(Clone)]
@@ -78,7 +78,11 @@ impl Compiled {
     /// What the engine gives.
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {
         let known = self.names.iter().filter_map(|name| Some((name.as_str(), scope.engine(name)?)));
-        self.expression.eval(Engine::from_pairs(known)).map_err(|error| ExprProblem::running(&self.text, &error))
+        self.expression.eval(Engine::from_pairs(known)).map_err(|error| {
+            let problem = ExprProblem::running(&self.text, &error);
+            watch::note(&problem);
+            problem
+        })
     }
 }
 
@@ -162,6 +166,16 @@ impl Source {
         self.get(scope).ok().flatten()?.text()
     }
 
+    /// Whether it gives the same whatever the answer says: nothing of an answer is named in it.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        match &self.0 {
+            Form::Path(..) => false,
+            Form::Expression(compiled) => compiled.names.is_empty(),
+            Form::First(sources) => sources.iter().any(Self::is_constant),
+        }
+    }
+
     /// Whether what it gives counts as yes: not absent, not false, not 0, not an empty list.
     #[must_use]
     pub fn is_true(&self, scope: &Scope<'_>) -> bool {
@@ -227,6 +241,12 @@ impl<'de> Deserialize<'de> for Source {
 pub struct Condition(Source);
 
 impl Condition {
+    /// Whether it holds always or never.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.0.is_constant()
+    }
+
     /// Compiles it.
     pub fn compile(text: &str) -> Result<Self, ExprProblem> {
         Source::compile(text).map(Self)

@@ -14,7 +14,7 @@ const MAX_DIFFERENCES: usize = 30;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo carriers test                        the configured carriers.dir, else ./carriers\n  wismo carriers test carriers --carrier ups\n  wismo carriers test /etc/wismo/carriers/acme --json   exit code 1 when something is wrong"
+    after_help = "Examples:\n  wismo carriers test                        the configured carriers.dir, else ./carriers\n  wismo carriers test carriers --carrier ups --strict\n  wismo carriers test /etc/wismo/carriers/acme --json   exit code 1 when something is wrong"
 )]
 pub struct TestArgs {
     /// Folder of carriers, or the folder of one [default: the configured carriers.dir, else ./carriers]
@@ -22,6 +22,9 @@ pub struct TestArgs {
     /// Only this carrier (may be given again)
     #[arg(long = "carrier", value_name = "CODE")]
     carriers: Vec<String>,
+    /// Warnings fail, too: rules that no sample hits, numbers without examples, kinds of samples that are missing
+    #[arg(long)]
+    strict: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,7 +38,10 @@ pub fn run(args: &TestArgs) -> ExitCode {
         Ok(house) => house,
         Err(code) => return code,
     };
-    let reports: Vec<Report> = house.carriers.iter().map(|folder| proving::prove(&house, folder)).collect();
+    let mut reports: Vec<Report> = house.carriers.iter().map(|folder| proving::prove(&house, folder)).collect();
+    if args.strict {
+        reports.iter_mut().for_each(Report::be_strict);
+    }
     let wrong = house.problems.len() + reports.iter().map(|report| report.problems().count()).sum::<usize>();
     if args.json {
         output::json(&as_json(&house, &reports, wrong));

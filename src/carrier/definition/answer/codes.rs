@@ -327,15 +327,20 @@ impl TextRules {
         self.words.matches(folded)
     }
 
-    /// The rules that fit a text with these words, in their order.
-    pub fn fitting<'r>(&'r self, found: &SetMatches) -> impl Iterator<Item = &'r TextRule> {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &TextRule> {
+        self.rules.iter().map(|(rule, _)| rule)
+    }
+
+    /// The rules that fit a text with these words, in their order, each with its place.
+    pub fn fitting<'r>(&'r self, found: &SetMatches) -> impl Iterator<Item = (usize, &'r TextRule)> {
         let has = |at: &usize| found.matched(*at);
         let fits = move |places: &Places| {
             (places.contains.is_empty() || places.contains.iter().any(has))
                 && places.all.iter().all(has)
                 && !places.without.iter().any(has)
         };
-        self.rules.iter().filter(move |(_, places)| fits(places)).map(|(rule, _)| rule)
+        self.rules.iter().enumerate().filter(move |(_, (_, places))| fits(places)).map(|(at, (rule, _))| (at, rule))
     }
 }
 
