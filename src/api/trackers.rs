@@ -19,7 +19,7 @@ use super::input;
 use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
-use crate::carrier::{Carrier, Hints};
+use crate::carrier::{Candidate, Carrier, ChecksumState, Hints};
 use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker};
 use crate::store::{Commit, Registered, Store};
 use crate::tracking::{self, Advance, Input};
@@ -185,8 +185,18 @@ fn detect(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody)
         .filter(|first| usable.iter().skip(1).all(|other| other.carrier == first.carrier || other.score < first.score));
     let candidates: Vec<Value> =
         found.iter().map(|candidate| json!({"carrier": candidate.carrier, "format": candidate.format})).collect();
+    let is_verified = |candidate: &Candidate| candidate.checksum == ChecksumState::Verified;
+    let elsewhere = found.first().filter(|first| is_verified(first) && !usable.iter().any(|one| is_verified(one)));
     let refused = |detail: &str| Problem::field("carrier", detail).with("candidates", candidates.clone());
     match best {
+        // A shape alone is no match for a check digit that is right at a carrier of somebody else's.
+        Some(_) if let Some(other) = elsewhere => {
+            let detail = format!(
+                "its check digit makes it a number of {}, for which this shop has no account; name the carrier",
+                other.carrier
+            );
+            Err(refused(&detail))
+        }
         Some(candidate) => {
             current.registry.get(candidate.carrier.as_str()).ok_or_else(|| Problem::not_found("carrier"))
         }

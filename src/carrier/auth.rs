@@ -9,10 +9,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::answer::read_token_answer;
+use super::at_work::Carrier;
 use super::call::RawAnswer;
 use super::definition::TokenSpec;
 use super::expr::{Scope, Source};
-use super::registry::Carrier;
 use crate::model::PollOutcome;
 use crate::model::time::after;
 

@@ -51,20 +51,24 @@ impl fmt::Display for Problem {
 /// Reads a definition.
 pub fn definition(file: &str, text: &str, shared: &Shared) -> Result<Definition, Vec<Problem>> {
     let mut definition: Definition = read(file, text)?;
-    let document = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
     let mut problems = Vec::new();
     if let Err((key, message)) = validate::resolve(&mut definition, shared) {
         problems.push((key, message));
     }
     validate::check(&definition, &mut problems);
-    let problems: Vec<Problem> = problems
+    if problems.is_empty() {
+        return Ok(definition);
+    }
+    // Read again only to find the lines.
+    let document = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
+    let problems = problems
         .into_iter()
         .map(|(key, message)| {
             let line = spans::line_of_key(text, document.get_ref(), &key);
             Problem { file: file.to_owned(), line, key, message }
         })
         .collect();
-    if problems.is_empty() { Ok(definition) } else { Err(problems) }
+    Err(problems)
 }
 
 /// Reads any document of the language. Serde stops at the first problem, so each one found is cut out of the

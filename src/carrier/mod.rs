@@ -3,11 +3,13 @@
 //! | file | purpose |
 //! |---|---|
 //! | [`registry`] | all carriers: those compiled in (`builtin`), those of the operator's folder |
+//! | [`at_work`] | one carrier at work |
 //! | [`definition`] | `carrier.toml` as types |
 //! | `describe` | a carrier in words that machines read |
 //! | [`load`], `validate` | from text to a definition, every problem told at once |
 //! | [`expr`] | the one expression language: sources and templates |
-//! | [`numbers`], `checksum` | tracking numbers: normalising, checking, whose they could be |
+//! | [`outline`] | what is asked of all carriers at once: names and numbers |
+//! | [`numbers`], `checksum`, `pasted`, [`detect`] | tracking numbers: normalising, checking, whose they could be |
 //! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
 //! | `request` | the call and the token call |
@@ -15,6 +17,7 @@
 //! | `country` | countries as carriers write them |
 
 pub mod answer;
+pub mod at_work;
 pub mod auth;
 mod builtin;
 pub mod call;
@@ -22,9 +25,14 @@ mod checksum;
 mod country;
 pub mod definition;
 mod describe;
+pub mod detect;
+#[cfg(test)]
+mod detect_tests;
 pub mod expr;
 pub mod load;
 pub mod numbers;
+pub mod outline;
+mod pasted;
 pub mod registry;
 mod request;
 #[cfg(test)]
@@ -34,9 +42,12 @@ mod tests;
 mod validate;
 
 pub use answer::{Answer, KeptAnswer, Normalized, ParcelAnswer, RetryAfter, normalize};
+pub use at_work::Carrier;
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};
+pub use detect::{Candidate, Hints};
 pub use load::Problem;
-pub use numbers::{Candidate, Checked, ChecksumState, Hints, NumberProblem};
-pub use registry::{Carrier, Found, Registry};
+pub use numbers::{Checked, ChecksumState, NumberProblem};
+pub use outline::Outline;
+pub use registry::{Found, Registry};

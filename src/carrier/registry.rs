@@ -1,161 +1,22 @@
 //! All carriers that this daemon knows: those compiled in, and those of the operator's folder.
+//!
+//! Definitions that are compiled in are known to be good, since a test loads them all: such a one is compiled when its
+//! carrier is first used, and only its [`Outline`] is read where all carriers are asked something. What comes from the
+//! operator's folder is read and judged whole at once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::at_work::Carrier;
 use super::builtin;
-use super::call::CallItem;
-use super::definition::{Definition, InputFrom, Limits};
-use super::expr::Scope;
+use super::detect::{self, Candidate, Hints};
 use super::load::{self, Problem, Shared};
-use super::numbers::{self, Candidate, Checked, Hints, NumberProblem};
-use crate::model::{CarrierCode, Registration};
-
-/// A definition at work.
-#[derive(Debug, Clone)]
-pub struct Carrier {
-    definition: Definition,
-    version: u64,
-    reads_headers: bool,
-}
-
-impl Carrier {
-    pub(super) fn new(definition: Definition, version: u64) -> Self {
-        let reads_headers = definition.reads_headers();
-        Self { definition, version, reads_headers }
-    }
-
-    /// Loads the definition of a folder, every problem told at once.
-    pub fn load(folder: &str, file: &str, text: &str, shared: &Shared) -> Result<Self, Vec<Problem>> {
-        let definition = load::definition(file, text, shared)?;
-        if definition.code.as_str() != folder {
-            let message =
-                format!("the code is {:?}, its folder {folder:?}: they have to be the same", definition.code.as_str());
-            return Err(vec![Problem { file: file.to_owned(), line: None, key: "code".to_owned(), message }]);
-        }
-        Ok(Self::new(definition, load::version(text, shared)))
-    }
-
-    /// The same carrier with other values in one of its environments, for trials.
-    #[must_use]
-    pub fn with_vars(&self, environment: &str, vars: &BTreeMap<String, String>) -> Self {
-        let mut changed = self.clone();
-        if let Some(environment) = changed.definition.environments.get_mut(environment) {
-            environment.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        changed
-    }
-
-    /// Whether reading an answer looks at its headers.
-    pub(super) fn reads_headers(&self) -> bool {
-        self.reads_headers
-    }
-
-    /// Names it.
-    pub fn code(&self) -> &CarrierCode {
-        &self.definition.code
-    }
-
-    /// What its folder says.
-    pub fn definition(&self) -> &Definition {
-        &self.definition
-    }
-
-    /// Hash of the definition's text: what is read with another version is read anew.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
-    /// Zone of its local times, where it writes all of them in one.
-    pub fn zone(&self) -> Option<&jiff::tz::TimeZone> {
-        self.definition.zone.as_ref().map(|zone| &zone.zone)
-    }
-
-    /// The form of a number that is asked and kept: case, blanks, dashes and pasted addresses do not matter.
-    pub fn normalise(&self, raw: &str) -> Result<String, NumberProblem> {
-        self.check_number(raw).map(|checked| checked.number)
-    }
-
-    /// The same with what its check character says.
-    pub fn check_number(&self, raw: &str) -> Result<Checked, NumberProblem> {
-        numbers::check(&self.definition, raw)
-    }
-
-    /// Its page for the public about this parcel.
-    pub fn public_url(&self, number: &str, hints: &Hints) -> Option<String> {
-        let template = self.definition.public_url.as_ref()?;
-        let (number, inputs) = (serde_json::Value::from(number), serde_json::json!(hints.inputs));
-        let (country, language) = (serde_json::json!(hints.country), serde_json::json!(hints.language));
-        let scope = Scope::new()
-            .with("number", &number)
-            .with("inputs", &inputs)
-            .with("country", &country)
-            .with("language", &language);
-        template.render(&scope).ok().filter(|url| url::Url::parse(url).is_ok())
-    }
-
-    /// What it allows in this environment. Loading refuses a definition without `[limits.default]`.
-    pub fn limits(&self, environment: &str) -> &Limits {
-        let limits = &self.definition.limits;
-        limits.get(environment).unwrap_or_else(|| &limits["default"])
-    }
-
-    /// Only items with equal keys may share a call.
-    pub fn group_key(&self, item: &CallItem) -> String {
-        let group_by = &self.definition.batch.group_by;
-        if group_by.is_empty() {
-            return String::new();
-        }
-        let (number, inputs) = (serde_json::Value::from(item.number.as_str()), serde_json::json!(item.inputs));
-        let scope = Scope::new().with("number", &number).with("inputs", &inputs);
-        let values =
-            group_by.iter().map(|source| source.text(&scope).map(std::borrow::Cow::into_owned).unwrap_or_default());
-        values.collect::<Vec<_>>().join("\u{1f}")
-    }
-
-    /// What to ask with beside the number: as given, and as far as the definition says taken from the registration.
-    pub fn inputs(&self, registration: &Registration, registered_at: jiff::Timestamp) -> BTreeMap<String, String> {
-        let mut inputs = registration.inputs.clone();
-        inputs.retain(|name, _| self.definition.inputs.contains_key(name));
-        for (name, field) in &self.definition.inputs {
-            let Some(from) = field.from.filter(|_| !inputs.contains_key(name)) else { continue };
-            let destination = registration.destination.as_ref();
-            let found = match from {
-                InputFrom::DestinationPostcode => destination.and_then(|d| d.postcode.clone()),
-                InputFrom::DestinationCountry => destination.and_then(|d| d.country.clone()),
-                InputFrom::Locale => registration.locale.clone(),
-                InputFrom::Order => registration.orders.first().map(|order| order.reference.clone()),
-                InputFrom::RegisteredOn => Some(registered_at.strftime("%Y-%m-%d").to_string()),
-            };
-            if let Some(found) = found {
-                inputs.insert(name.clone(), found);
-            }
-        }
-        inputs
-    }
-
-    /// What is wrong with these inputs: one sentence each, for the one who registers a parcel.
-    pub fn input_problems(&self, inputs: &BTreeMap<String, String>) -> Vec<String> {
-        let known = &self.definition.inputs;
-        let mut problems = Vec::new();
-        for (name, value) in inputs {
-            match known.get(name).map(|field| field.regex.as_ref()) {
-                None => problems.push(format!("{} knows no input {name:?}", self.definition.code)),
-                Some(Some(regex)) if !regex.0.is_match(value) => {
-                    problems.push(format!("the input {name:?} does not have its form: {}", known[name].help));
-                }
-                Some(_) => {}
-            }
-        }
-        for (name, field) in known {
-            if field.required && inputs.get(name).is_none_or(|value| value.trim().is_empty()) {
-                problems.push(format!("{} needs the input {name:?}: {}", self.definition.code, field.help));
-            }
-        }
-        problems
-    }
-}
+use super::numbers;
+use super::outline::Outline;
+use super::pasted::Pasted;
+use crate::model::CarrierCode;
 
 /// What became of the definitions that were found.
 #[derive(Debug)]
@@ -171,82 +32,178 @@ pub struct Found {
 /// All carriers.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    carriers: BTreeMap<CarrierCode, Arc<Carrier>>,
-    names: HashMap<String, CarrierCode>,
+    slots: Arc<BTreeMap<CarrierCode, Slot>>,
+    /// Every code and alias, once one was asked for that is no code.
+    names: Arc<OnceLock<HashMap<String, CarrierCode>>>,
+}
+
+/// One carrier, read as far as it was needed.
+#[derive(Debug)]
+struct Slot {
+    file: String,
+    text: Cow<'static, str>,
+    shared: Arc<Shared>,
+    outline: OnceLock<Option<Arc<Outline>>>,
+    carrier: OnceLock<Option<Arc<Carrier>>>,
+}
+
+impl Slot {
+    fn new(file: String, text: Cow<'static, str>, shared: &Arc<Shared>) -> Self {
+        Self { file, text, shared: Arc::clone(shared), outline: OnceLock::new(), carrier: OnceLock::new() }
+    }
+
+    /// Reads it whole.
+    fn load(&self, folder: &str) -> Result<(), Vec<Problem>> {
+        let carrier = Arc::new(Carrier::load(folder, &self.file, &self.text, &self.shared)?);
+        self.carrier.get_or_init(|| Some(carrier));
+        Ok(())
+    }
+
+    fn carrier(&self, code: &CarrierCode) -> Option<&Arc<Carrier>> {
+        let read = || match Carrier::load(code.as_str(), &self.file, &self.text, &self.shared) {
+            Ok(carrier) => Some(Arc::new(carrier)),
+            Err(problems) => told(&problems),
+        };
+        self.carrier.get_or_init(read).as_ref()
+    }
+
+    fn outline(&self) -> Option<&Arc<Outline>> {
+        if let Some(Some(carrier)) = self.carrier.get() {
+            return Some(carrier.outline());
+        }
+        let read = || match Outline::of_text(&self.file, &self.text) {
+            Ok(outline) => Some(Arc::new(outline)),
+            Err(problems) => told(&problems),
+        };
+        self.outline.get_or_init(read).as_ref()
+    }
+}
+
+/// What is read late was known to be good.
+fn told<T>(problems: &[Problem]) -> Option<T> {
+    debug_assert!(problems.is_empty(), "{}", problems[0]);
+    None
 }
 
 impl Registry {
     /// Those compiled in. A test loads them all, so none is missing in a build that passed.
     pub fn builtin() -> Self {
-        Self::load(None).unwrap_or_else(|problems| {
-            debug_assert!(problems.is_empty(), "{}", problems[0]);
-            Self::default()
-        })
+        Self::find(None).registry
     }
 
     /// Those compiled in, replaced and joined by the folders of `extra` (`extra/CODE/carrier.toml`, and
     /// `extra/_shared/NAME.toml` for tables that several use).
     pub fn load(extra: Option<&Path>) -> Result<Self, Vec<Problem>> {
-        let found = Self::find(extra);
-        if found.problems.is_empty() { Ok(found.registry) } else { Err(found.problems) }
+        Self::find(extra).good()
     }
 
-    /// The same, with all that is right beside what is wrong.
+    /// The same, and also those compiled in are read and judged whole at once.
+    pub fn load_whole(extra: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        Self::gather(extra, true).good()
+    }
+
+    /// The same as [`Self::load`], with all that is right beside what is wrong.
     pub fn find(extra: Option<&Path>) -> Found {
-        let mut broken = BTreeSet::new();
-        let mut problems = Vec::new();
-        let mut shared = builtin::shared();
-        let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
-        for (code, text) in builtin::CARRIERS {
-            texts.insert((*code).to_owned(), (format!("carriers/{code}/carrier.toml"), (*text).to_owned()));
-        }
+        Self::gather(extra, false)
+    }
+
+    fn gather(extra: Option<&Path>, whole: bool) -> Found {
+        let (mut broken, mut problems) = (BTreeSet::new(), Vec::new());
+        let mut own: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let builtin_shared = builtin::shared();
+        let mut shared = builtin_shared.clone();
         if let Some(folder) = extra {
-            load::read_folder(folder, &mut texts, &mut shared, &mut problems);
+            load::read_folder(folder, &mut own, &mut shared, &mut problems);
         }
-        let mut registry = Self::default();
-        for (folder, (file, text)) in texts {
-            match Carrier::load(&folder, &file, &text, &shared) {
-                Ok(carrier) => registry.add(carrier, &file, &mut problems),
-                Err(more) => {
-                    problems.extend(more);
+        let other_tables = builtin_shared.iter().any(|(name, text)| shared.get(name) != Some(text));
+        let shared = Arc::new(shared);
+        let mut slots = BTreeMap::new();
+        let mut place = |folder: String, slot: Slot, at_once: bool| {
+            let code: Option<CarrierCode> = folder.parse().ok();
+            let read = if at_once || code.is_none() { slot.load(&folder) } else { Ok(()) };
+            match (read, code) {
+                (Ok(()), Some(code)) => drop(slots.insert(code, slot)),
+                (read, _) => {
+                    problems.extend(read.err().unwrap_or_default());
                     broken.insert(folder);
                 }
             }
+        };
+        let replaced: BTreeSet<String> = own.keys().cloned().collect();
+        for (code, text) in builtin::CARRIERS.iter().filter(|(code, _)| !replaced.contains(*code)) {
+            let slot = Slot::new(format!("carriers/{code}/carrier.toml"), Cow::Borrowed(text), &shared);
+            // A table of the operator's may be what this one includes.
+            place((*code).to_owned(), slot, whole || (other_tables && text.contains("include")));
+        }
+        for (folder, (file, text)) in own {
+            place(folder, Slot::new(file, Cow::Owned(text), &shared), true);
+        }
+        let registry = Self { slots: Arc::new(slots), names: Arc::default() };
+        if whole || !replaced.is_empty() {
+            registry.names_that_meet(&mut problems);
         }
         Found { registry, broken, problems }
     }
 
-    fn add(&mut self, carrier: Carrier, file: &str, problems: &mut Vec<Problem>) {
-        let code = carrier.code().clone();
-        let aliases = carrier.definition.aliases.iter().map(|alias| alias.to_ascii_lowercase());
-        for name in aliases.chain([code.to_string()]) {
-            if let Some(other) = self.names.insert(name.clone(), code.clone()).filter(|other| *other != code) {
-                let said = format!("{name:?} means {other} already");
-                problems.push(Problem { file: file.to_owned(), line: None, key: "aliases".to_owned(), message: said });
+    /// Tells names that mean two carriers.
+    fn names_that_meet(&self, problems: &mut Vec<Problem>) {
+        let mut names: HashMap<String, &CarrierCode> = HashMap::new();
+        for (code, slot) in self.slots.iter() {
+            for name in slot.outline().map(|outline| names_of(outline)).unwrap_or_default() {
+                if let Some(other) = names.insert(name.clone(), code).filter(|other| *other != code) {
+                    let message = format!("{name:?} means {other} already");
+                    let file = slot.file.clone();
+                    problems.push(Problem { file, line: None, key: "aliases".to_owned(), message });
+                }
             }
         }
-        self.carriers.insert(code, Arc::new(carrier));
     }
 
     /// The carrier of this code or alias.
     pub fn get(&self, code: &str) -> Option<Arc<Carrier>> {
-        let code = self.names.get(code).or_else(|| self.names.get(&code.trim().to_ascii_lowercase()))?;
-        self.carriers.get(code).cloned()
+        let lower = code.trim().to_ascii_lowercase();
+        let known: Option<CarrierCode> = lower.parse().ok().filter(|code| self.slots.contains_key(code));
+        let code = match known {
+            Some(code) => code,
+            None => self.names().get(&lower)?.clone(),
+        };
+        self.slots.get(&code)?.carrier(&code).cloned()
     }
 
-    /// All, by code.
+    fn names(&self) -> &HashMap<String, CarrierCode> {
+        self.names.get_or_init(|| {
+            let outlines = self.outlines();
+            let names =
+                outlines.flat_map(|outline| names_of(outline).into_iter().map(|name| (name, outline.code.clone())));
+            names.collect()
+        })
+    }
+
+    /// All, by code, each read whole.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Carrier>> {
-        self.carriers.values()
+        self.slots.iter().filter_map(|(code, slot)| slot.carrier(code))
+    }
+
+    /// Names and numbers of all, by code.
+    pub fn outlines(&self) -> impl Iterator<Item = &Arc<Outline>> {
+        self.slots.values().filter_map(Slot::outline)
+    }
+
+    /// The codes of all, in order.
+    pub fn codes(&self) -> impl Iterator<Item = &CarrierCode> {
+        self.slots.keys()
     }
 
     /// Every form in which any of them may keep what this text names: to find a parcel by whatever was pasted.
     pub fn spellings(&self, raw: &str) -> Vec<String> {
+        let Ok(pasted) = Pasted::read(raw) else { return Vec::new() };
         let forms: BTreeSet<String> =
-            self.all().flat_map(|carrier| numbers::spellings(&carrier.definition, raw)).collect();
+            self.outlines().flat_map(|outline| numbers::spellings(outline, &pasted)).collect();
         forms.into_iter().collect()
     }
 
-    /// Whose number this could be, the likeliest first: a right check character goes before a shape alone.
+    /// Whose number this could be, the likeliest first: a right check character goes before a shape alone, then what
+    /// the shop has accounts for. A carrier that is off unless asked for is named only where an account uses it.
     pub fn detect(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
         self.candidates(raw, hints, false)
     }
@@ -257,10 +214,22 @@ impl Registry {
     }
 
     fn candidates(&self, raw: &str, hints: &Hints, wrong: bool) -> Vec<Candidate> {
-        let enabled = self.all().filter(|carrier| carrier.definition.enabled);
+        let Ok(pasted) = Pasted::read(raw) else { return Vec::new() };
+        let offered = self.outlines().filter(|outline| outline.enabled || hints.carriers.contains(&outline.code));
         let mut found: Vec<Candidate> =
-            enabled.flat_map(|carrier| numbers::candidates(&carrier.definition, raw, hints, wrong)).collect();
+            offered.flat_map(|outline| detect::candidates(outline, &pasted, hints, wrong)).collect();
         found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.carrier.cmp(&b.carrier)));
         found
     }
+}
+
+impl Found {
+    fn good(self) -> Result<Registry, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.registry) } else { Err(self.problems) }
+    }
+}
+
+fn names_of(outline: &Outline) -> Vec<String> {
+    let aliases = outline.aliases.iter().map(|alias| alias.to_ascii_lowercase());
+    aliases.chain([outline.code.to_string()]).collect()
 }

@@ -10,11 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use self::bag::Bag;
+use super::at_work::Carrier;
 use super::call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest};
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, AuthSpec, Definition};
 use super::expr::{ExprProblem, Scope, Template, percent_encode};
-use super::registry::Carrier;
 
 impl Carrier {
     /// The call that asks about these parcels.

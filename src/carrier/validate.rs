@@ -69,14 +69,15 @@ fn is_name(name: &str) -> bool {
 fn numbers(definition: &Definition, tell: &mut Tell<'_>) {
     for (at, format) in definition.numbers.iter().enumerate() {
         let key = |name: &str| format!("numbers[{at}].{name}");
-        if format.regex.0.is_match("") {
+        let Some(regex) = format.regex.get() else { continue };
+        if regex.is_match("") {
             tell(key("regex"), "it matches an empty text".into());
         }
-        if format.part.is_some_and(|part| part >= format.regex.0.captures_len()) {
+        if format.part.is_some_and(|part| part >= regex.captures_len()) {
             tell(key("part"), "the pattern has no such group".into());
         }
         for example in &format.examples {
-            match format.regex.0.captures(&clean(definition, example)) {
+            match regex.captures(&clean(&definition.normalise, example)) {
                 None => tell(key("examples"), format!("{example:?} does not match the pattern")),
                 Some(groups) if !format.checksum.0.is_empty() && !checksum::holds(&format.checksum, &groups) => {
                     tell(key("examples"), format!("the check character of {example:?} is wrong"));

@@ -8,7 +8,7 @@ use serde_json::json;
 mod test;
 
 use super::{ConfigArgs, output};
-use crate::carrier::{Carrier, Registry};
+use crate::carrier::{Carrier, Outline, Registry};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers test carriers")]
@@ -75,13 +75,11 @@ fn list(registry: &Registry, as_json: bool) {
         output::json(&json!({"carriers": registry.all().map(|carrier| carrier.describe()).collect::<Vec<_>>()}));
         return;
     }
-    let width = |text: fn(&Carrier) -> &str| registry.all().map(|c| text(c).chars().count()).max().unwrap_or(0);
-    let (codes, names) = (width(|c| c.code().as_str()), width(|c| &c.definition().name));
-    for carrier in registry.all() {
-        let definition = carrier.definition();
-        let countries =
-            if definition.countries.is_empty() { "world".to_owned() } else { definition.countries.join(" ") };
-        output::line(format!("{:<codes$}  {:<names$}  {countries}", carrier.code().as_str(), definition.name));
+    let width = |text: fn(&Outline) -> &str| registry.outlines().map(|o| text(o).chars().count()).max().unwrap_or(0);
+    let (codes, names) = (width(|o| o.code.as_str()), width(|o| &o.name));
+    for outline in registry.outlines() {
+        let countries = if outline.countries.is_empty() { "world".to_owned() } else { outline.countries.join(" ") };
+        output::line(format!("{:<codes$}  {:<names$}  {countries}", outline.code.as_str(), outline.name));
     }
 }
 

@@ -22,7 +22,7 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
     match daemon::plan(&settings) {
         Ok(plan) => {
             let accounts = output::count(plan.accounts.len(), "account", "accounts");
-            let carriers = output::count(plan.registry.all().count(), "carrier", "carriers");
+            let carriers = output::count(plan.registry.codes().count(), "carrier", "carriers");
             output::line(format!("The configuration is good: {accounts}, {carriers} known."));
             ExitCode::SUCCESS
         }

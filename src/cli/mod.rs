@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::carrier::{Carrier, Registry};
+use crate::carrier::{Carrier, Found, Registry};
 use crate::daemon;
 use crate::settings::{Problem, Settings, Sources};
 
@@ -128,14 +128,15 @@ impl ConfigArgs {
 
     /// The settings and the carriers, accounts unjudged; prints every problem where there are some.
     pub fn load_with_carriers(&self) -> Result<(Settings, Registry), ExitCode> {
+        let found = std::cell::RefCell::default();
         let carriers = |settings: &Settings| {
-            let found = Registry::find(settings.carriers_dir.as_deref());
-            daemon::carrier_problems(found.problems, settings)
+            let Found { registry, problems, .. } = Registry::find(settings.carriers_dir.as_deref());
+            *found.borrow_mut() = registry;
+            daemon::carrier_problems(problems, settings)
         };
         let settings =
             crate::settings::load_and_judge(&self.sources(), carriers).map_err(|problems| refuse(&problems))?;
-        let registry = Registry::load(settings.carriers_dir.as_deref())
-            .map_err(|problems| refuse(&daemon::carrier_problems(problems, &settings)))?;
+        let registry = found.into_inner();
         Ok((settings, registry))
     }
 }

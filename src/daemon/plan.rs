@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::api::AccountInfo;
 use crate::carrier::{Carrier, Found, Registry};
-use crate::model::AccountName;
+use crate::model::{AccountName, CarrierCode};
 use crate::polling::Account;
 use crate::polling::account::{Limits, rate_window};
 use crate::polling::longest_exchange;
@@ -123,7 +123,7 @@ fn account(
 ) -> Option<Account> {
     let told = |what: &str, message: String| Problem::with_key(format!("accounts.{name}.{what}"), message);
     let Some(carrier) = registry.get(&configured.carrier) else {
-        let hint = nearest_or_all(&configured.carrier, registry.all().map(|carrier| carrier.code().as_str()));
+        let hint = nearest_or_all(&configured.carrier, registry.codes().map(CarrierCode::as_str));
         problems.push(told("carrier", format!("{:?} is no carrier; {hint}", configured.carrier)));
         return None;
     };

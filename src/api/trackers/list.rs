@@ -224,12 +224,12 @@ async fn by_number(
     after: Option<&Position>,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let carriers = current.registry.all();
-    let asked = carriers.filter(|carrier| filters.carriers.is_empty() || filters.carriers.contains(carrier.code()));
+    let carriers = current.registry.outlines();
+    let asked = carriers.filter(|carrier| filters.carriers.is_empty() || filters.carriers.contains(&carrier.code));
     let mut ids: Vec<TrackerId> = asked
         .flat_map(|carrier| {
             let numbers = filters.numbers.iter().filter_map(|number| carrier.normalise(number).ok());
-            numbers.map(|number| store.tracker_id(shop, carrier.code(), &number))
+            numbers.map(|number| store.tracker_id(shop, &carrier.code, &number))
         })
         .collect();
     ids.sort();

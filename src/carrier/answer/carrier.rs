@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::{Answer, AnswerReader, KeptAnswer, Normalized, ParcelAnswer};
+use crate::carrier::at_work::Carrier;
 use crate::carrier::call::{CallItem, RawAnswer};
-use crate::carrier::numbers::Hints;
-use crate::carrier::registry::Carrier;
+use crate::carrier::detect::Hints;
 
 impl Carrier {
     /// Reads an answer to a call that asked for these items: each exactly once, in their order. It never fails and

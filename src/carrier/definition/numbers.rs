@@ -1,6 +1,7 @@
 //! `[normalise]`, `[[numbers]]`: what a carrier's numbers look like.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -46,15 +47,55 @@ pub struct NumberFormat {
 
 /// A pattern that has to match the whole.
 #[derive(Debug, Clone)]
-pub struct NumberRegex(pub Regex);
+pub struct NumberRegex {
+    text: String,
+    built: OnceLock<Option<Regex>>,
+}
+
+impl NumberRegex {
+    /// One that is known to be good, compiled when it is needed.
+    pub(in crate::carrier) fn later(text: String) -> Self {
+        Self { text, built: OnceLock::new() }
+    }
+
+    /// The pattern. There is none only where a text was wrongly taken for good.
+    pub fn get(&self) -> Option<&Regex> {
+        self.built.get_or_init(|| Self::build(&self.text).ok()).as_ref()
+    }
+
+    /// Whether all of the text fits.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.get().is_some_and(|regex| regex.is_match(text))
+    }
+
+    fn build(text: &str) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(&format!("^(?:{})$", ascii_classes(text))).size_limit(1 << 20).build()
+    }
+}
 
 impl<'de> Deserialize<'de> for NumberRegex {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        let whole = format!("^(?:{text})$");
-        let built = RegexBuilder::new(&whole).size_limit(1 << 20).build();
-        built.map(Self).map_err(|error| de::Error::custom(format!("{text:?} is no regular expression: {error}")))
+        match Self::build(&text) {
+            Ok(regex) => Ok(Self { text, built: OnceLock::from(Some(regex)) }),
+            Err(error) => Err(de::Error::custom(format!("{text:?} is no regular expression: {error}"))),
+        }
     }
+}
+
+/// `\d` and `\w` mean digits and letters of ASCII in a definition's patterns: carriers write no others, and the
+/// classes of Unicode cost a hundred times as much to compile.
+pub(in crate::carrier) fn ascii_classes(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() * 2);
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            (_, Some('d')) => out.push_str("[0-9]"),
+            (_, Some('w')) => out.push_str("[0-9A-Za-z_]"),
+            (c, escaped) => out.extend(std::iter::once(c).chain(escaped)),
+        }
+    }
+    out
 }
 
 /// One way to check a number, or several of which one has to hold.

@@ -217,6 +217,10 @@ fn a_folder_overrides_and_adds() {
     assert_eq!(registry.all().count(), builtin::CARRIERS.len() + 1);
     assert_eq!(registry.get("ups").unwrap().definition().name, "Our UPS");
     assert_ne!(registry.get("ups").unwrap().version(), Registry::builtin().get("ups").unwrap().version());
+    let alias = ups.replace("code = \"ups\"", "code = \"ours\"");
+    put("ours/carrier.toml", &alias);
+    let told = Registry::load(Some(folder.path())).unwrap_err();
+    assert!(told.iter().any(|problem| problem.to_string().contains("means ours already")), "{told:#?}");
     put("wrong/carrier.toml", EVERYTHING);
     put("empty/readme", "");
     let told = Registry::load(Some(folder.path())).unwrap_err();

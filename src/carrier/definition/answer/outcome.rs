@@ -4,6 +4,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use crate::carrier::definition::numbers::ascii_classes;
 use crate::carrier::expr::{Condition, Source};
 use crate::model::PollOutcome;
 
@@ -67,7 +68,7 @@ pub struct Pattern(pub Regex);
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        let regex = RegexBuilder::new(&text)
+        let regex = RegexBuilder::new(&ascii_classes(&text))
             .case_insensitive(true)
             .dot_matches_new_line(true)
             .size_limit(1 << 20)
