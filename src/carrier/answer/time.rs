@@ -74,26 +74,33 @@ fn main_source(form: &TimeForm) -> Option<&Source> {
 
 fn raw_of(form: &TimeForm, scope: &Scope<'_>) -> String {
     let parts = [main_source(form), form.time.as_ref(), form.offset.as_ref()];
+    joined(&parts.map(|part| source_text(part, scope)))
+}
+
+fn joined(parts: &[Option<Cow<'_, str>>; 3]) -> String {
     let mut raw = Cow::Borrowed("");
-    for part in parts.into_iter().filter_map(|part| source_text(part, scope)) {
-        raw = if raw.is_empty() { part } else { Cow::Owned(format!("{raw} {part}")) };
+    for part in parts.iter().flatten() {
+        raw = if raw.is_empty() { Cow::Borrowed(part.as_ref()) } else { Cow::Owned(format!("{raw} {part}")) };
     }
     clean(&raw, RAW_CHARS).unwrap_or_default()
 }
 
 fn read_form(form: &TimeForm, scope: &Scope<'_>, zones: Zones<'_>) -> Option<EventTime> {
     let text = source_text(main_source(form), scope)?;
+    let time = source_text(form.time.as_ref(), scope);
     let reading = match &form.kind {
         TimeKind::Nothing => None,
         TimeKind::EpochMs(_) => epoch(&text, 1000),
         TimeKind::EpochS(_) => epoch(&text, 1),
         TimeKind::Text(_) => written(&text, &form.formats),
         TimeKind::Date(_) => match &form.time {
-            Some(time) => written(&format!("{text} {}", source_text(Some(time), scope)?), &form.formats),
+            Some(_) => written(&format!("{text} {}", time.as_ref()?), &form.formats),
             None => written(&text, &form.formats),
         },
     }?;
-    let raw = raw_of(form, scope);
+    let apart = source_text(form.offset.as_ref(), scope);
+    let parts = [Some(text), time, apart];
+    let raw = joined(&parts);
     if form.as_date {
         return Some(of_date(raw, reading.local.date()));
     }
@@ -102,7 +109,7 @@ fn read_form(form: &TimeForm, scope: &Scope<'_>, zones: Zones<'_>) -> Option<Eve
     };
     let written = if form.ignore_offset { None } else { reading.offset };
     let apart = match (&form.offset, written) {
-        (Some(source), None) => Some(source_text(Some(source), scope).and_then(|text| loose_offset(&text))),
+        (Some(_), None) => Some(parts[2].as_ref().and_then(|text| loose_offset(text))),
         _ => None,
     };
     let precision = Some(reading.precision);
@@ -322,8 +329,29 @@ fn iso_time(clock: &str) -> Option<(Time, Precision)> {
     Some((Time::new(number(0)?, number(1)?, seconds.min(59), 0).ok()?, precision))
 }
 
+/// `Z`, `+01:00` and `+0100`, as most are written.
+fn plain_offset(text: &[u8]) -> Option<Offset> {
+    let (sign, [h, i, m, n]) = match text {
+        b"Z" => return Some(Offset::UTC),
+        [sign, h, i, b':', m, n] | [sign, h, i, m, n] => (sign, [h, i, m, n]),
+        _ => return None,
+    };
+    let digits = [h, i, m, n].map(|digit| i32::from(digit.wrapping_sub(b'0')));
+    let [hours, minutes] = [digits[0] * 10 + digits[1], digits[2] * 10 + digits[3]];
+    let good = digits.iter().all(|digit| *digit < 10) && hours < 24 && minutes < 60;
+    let seconds = (hours * 60 + minutes) * 60;
+    match sign {
+        b'+' if good => Offset::from_seconds(seconds).ok(),
+        b'-' if good => Offset::from_seconds(-seconds).ok(),
+        _ => None,
+    }
+}
+
 /// An offset as [`parse_offset`] reads it, also after `GMT` or `UTC`, and without its `+`.
 pub fn loose_offset(text: &str) -> Option<Offset> {
+    if let Some(offset) = plain_offset(text.as_bytes()) {
+        return Some(offset);
+    }
     let upper = text.trim().to_ascii_uppercase();
     let bare = upper.trim_start_matches("GMT").trim_start_matches("UTC").trim();
     if bare.is_empty() {

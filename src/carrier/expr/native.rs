@@ -117,7 +117,7 @@ impl<'v> Val<'v> {
         })
     }
 
-    fn is_true(&self) -> Result<bool, Unsure> {
+    pub(super) fn is_true(&self) -> Result<bool, Unsure> {
         Ok(match self {
             Self::Undefined | Self::Nothing => false,
             Self::Bool(yes) => *yes,
@@ -214,6 +214,13 @@ fn pick<'v>(words: &'v [(String, String)], key: &Val<'_>) -> Result<Val<'v>, Uns
 }
 
 fn compare(how: Comparison, both: &[Tree; 2], scope: &Scope<'_>) -> Result<bool, Unsure> {
+    if let (Comparison::In, Tree::List(items)) = (how, &both[1])
+        && items.iter().all(|item| matches!(item, Tree::Text(_) | Tree::Int(_)))
+    {
+        // No list is made of what stands in the definition.
+        let left = both[0].eval(scope)?;
+        return any(items.iter().map(|item| equal(&item.eval(scope)?, &left)));
+    }
     let (left, right) = (both[0].eval(scope)?, both[1].eval(scope)?);
     let order = || match (&left, &right) {
         (Val::Int(a), Val::Int(b)) => Ok(a.cmp(b)),

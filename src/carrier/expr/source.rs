@@ -75,6 +75,14 @@ impl Compiled {
         Ok(())
     }
 
+    /// Whether what it gives counts as yes.
+    pub(super) fn holds(&self, scope: &Scope<'_>) -> Result<bool, ExprProblem> {
+        match self.native.as_ref().and_then(|tree| tree.eval(scope).ok()?.is_true().ok()) {
+            Some(yes) => Ok(yes),
+            None => Ok(self.run(scope)?.is_true()),
+        }
+    }
+
     /// What the engine gives.
     pub(super) fn run(&self, scope: &Scope<'_>) -> Result<Engine, ExprProblem> {
         let known = self.names.iter().filter_map(|name| Some((name.as_str(), scope.engine(name)?)));
