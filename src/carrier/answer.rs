@@ -143,6 +143,8 @@ pub struct AnswerReader<'a> {
     pub version: u64,
     /// The definition looks at headers, or only at the status and the body.
     pub reads_headers: bool,
+    /// The variables of the account's environment.
+    pub env: &'a Value,
     /// The carrier's form of a number; nothing when it is none of its numbers.
     pub normalise: &'a dyn Fn(&str) -> Option<String>,
     /// The carrier's page for the public, for answers that name none.
@@ -196,11 +198,12 @@ impl AnswerReader<'_> {
             return vec![String::new()];
         }
         let (http, none) = (outcome::http_value(response, true), Value::from(""));
-        let scope = Scope::new().with("root", body.value()).with("http", &http).with("number", &none);
+        let scope = Scope::new().with("env", self.env).with("root", body.value()).with("http", &http);
+        let scope = scope.with("number", &none);
         let nodes = self.parcel_nodes(&scope, body.value());
         let mut seen = HashSet::new();
         let lone = nodes.len() == 1;
-        let named = nodes.iter().take(MAX_NODES).filter_map(|node| match self.echo(&scope, node) {
+        let named = nodes.iter().take(MAX_NODES).filter_map(|node| match self.echo(&scope, node, &[]) {
             Some(echo) => Some(echo),
             None => (lone && spec.single).then(String::new),
         });
@@ -215,6 +218,7 @@ impl AnswerReader<'_> {
         let number = Value::from(items.first().map_or("", |item| item.number.as_str()));
         let numbers: Value = items.iter().map(|item| item.number.as_str()).collect();
         let scope = Scope::new()
+            .with("env", self.env)
             .with("root", root)
             .with("http", &http)
             .with("number", &number)
@@ -280,10 +284,13 @@ impl AnswerReader<'_> {
     }
 
     /// The number that a parcel names, in the carrier's form.
-    fn echo(&self, scope: &Scope<'_>, node: &Value) -> Option<String> {
+    fn echo(&self, scope: &Scope<'_>, node: &Value, asked: &[CallItem]) -> Option<String> {
         let inner = scope.inside().with("p", node).focus(node);
         let raw = self.definition.answer.number.as_ref()?.text(&inner)?;
         let raw = raw.trim();
+        if asked.iter().any(|item| item.number == raw) {
+            return Some(raw.to_owned());
+        }
         (!raw.is_empty() && raw.len() <= 100).then(|| (self.normalise)(raw).unwrap_or_else(|| raw.to_ascii_uppercase()))
     }
 
@@ -297,7 +304,7 @@ impl AnswerReader<'_> {
         let mut nodes = self.parcel_nodes(call.scope, call.root);
         nodes.truncate(MAX_NODES);
         let echoes: Vec<Option<String>> =
-            nodes.iter().map(|node| if spec.echo { self.echo(call.scope, node) } else { None }).collect();
+            nodes.iter().map(|node| if spec.echo { self.echo(call.scope, node, items) } else { None }).collect();
         let lone = items.len() == 1 && (!spec.echo || (spec.single && nodes.len() == 1 && echoes[0].is_none()));
         let mut parcels = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
@@ -406,6 +413,7 @@ impl AnswerReader<'_> {
     fn digest(&self, node: &Value, call: &Call<'_>) -> u64 {
         let outside =
             self.definition.map.reads_outside || self.definition.codes.iter().any(|lookup| lookup.reads_outside);
-        if outside { digest::of(self.version, &[node, call.root]) } else { digest::of(self.version, &[node]) }
+        let parts = [node, self.env, call.root];
+        digest::of(self.version, if outside { &parts } else { &parts[..2] })
     }
 }

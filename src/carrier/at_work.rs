@@ -19,13 +19,17 @@ pub struct Carrier {
     outline: Arc<Outline>,
     version: u64,
     reads_headers: bool,
+    /// What expressions on answers see as `env`, by environment.
+    envs: BTreeMap<String, serde_json::Value>,
 }
 
 impl Carrier {
     pub(super) fn new(definition: Definition, version: u64) -> Self {
         let reads_headers = definition.reads_headers();
         let outline = Arc::new(Outline::of_definition(&definition));
-        Self { definition, outline, version, reads_headers }
+        let envs = definition.environments.iter();
+        let envs = envs.map(|(name, one)| (name.clone(), serde_json::json!(one.vars))).collect();
+        Self { definition, outline, version, reads_headers, envs }
     }
 
     /// Loads the definition of a folder, every problem told at once.
@@ -52,6 +56,14 @@ impl Carrier {
     /// Whether reading an answer looks at its headers.
     pub(super) fn reads_headers(&self) -> bool {
         self.reads_headers
+    }
+
+    /// What expressions on the answers of this environment see as `env`. Without one, `production` is meant, or the
+    /// first of a carrier that has none of that name.
+    pub(super) fn env(&self, environment: Option<&str>) -> &serde_json::Value {
+        let named = self.envs.get(environment.unwrap_or("production"));
+        let first = || self.definition.environments.keys().next().and_then(|name| self.envs.get(name));
+        named.or_else(|| first().filter(|_| environment.is_none())).unwrap_or(&serde_json::Value::Null)
     }
 
     /// Names it.

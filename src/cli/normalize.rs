@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, DATA, fail, output};
+use super::{ConfigArgs, DATA, USAGE, fail, output};
 use crate::carrier::{Carrier, ParcelAnswer, RawAnswer};
 use crate::tracking;
 
@@ -26,6 +26,9 @@ pub struct NormalizeArgs {
     /// HTTP status that it came with
     #[arg(long, default_value_t = 200, value_name = "STATUS")]
     http_status: u16,
+    /// Environment of the account that asked, where the definition reads what differs between them
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
     /// A number that was asked; without, every number that the answer names
     #[arg(long = "number", value_name = "NUMBER")]
     numbers: Vec<String>,
@@ -49,6 +52,14 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
         Ok(carrier) => carrier,
         Err(code) => return code,
     };
+    let known = &carrier.definition().environments;
+    if let Some(given) = args.environment.as_ref().filter(|given| !known.contains_key(*given)) {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        return fail(
+            USAGE,
+            format!("{} has no environment {given:?}: use one of {}", carrier.code(), known.join(", ")),
+        );
+    }
     let body = match read(&args.file) {
         Ok(body) => body,
         Err(error) => return fail(DATA, format!("{}: {error}", args.file.display())),
@@ -67,7 +78,7 @@ fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
     let numbers: Vec<String> =
         args.numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
     let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
-    let read = carrier.normalize(&numbers, &raw, args.explain);
+    let read = carrier.normalize_in(args.environment.as_deref(), &numbers, &raw, args.explain);
     let parcels: Vec<Value> = read.answer.parcels.iter().map(|parcel| row(carrier, parcel)).collect();
     let mut shown = json!({
         "outcome": read.answer.call.name(),

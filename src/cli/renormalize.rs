@@ -15,7 +15,7 @@ use crate::carrier::{CallItem, Carrier, KeptAnswer, Registry};
 use crate::daemon::{self, Plan, Policy};
 use crate::model::change::ChangeKind;
 use crate::model::time::EventTime;
-use crate::model::{Shard, ShopId, Tracker, TrackerId};
+use crate::model::{AccountName, Shard, ShopId, Tracker, TrackerId};
 use crate::settings::Settings;
 use crate::store::{Commit, Store};
 use crate::tracking::{self, Advance, Input};
@@ -79,6 +79,8 @@ struct Work<'a> {
     store: &'a Store,
     registry: &'a Registry,
     policy: Policy,
+    /// Of each account.
+    environments: BTreeMap<AccountName, String>,
     life: Duration,
     apply: bool,
 }
@@ -100,8 +102,18 @@ pub async fn run(args: &RenormalizeArgs) -> Result<ExitCode, Failure> {
     if let Some(sandbox) = daemon::SANDBOX.parse().ok().filter(|_| settings.sandbox.enabled) {
         policy.days.entry(sandbox).or_insert(settings.sandbox.day);
     }
+    let accounts = settings.accounts.iter();
+    let environments =
+        accounts.filter_map(|(name, account)| Some((name.parse().ok()?, account.environment.clone()))).collect();
     let store = daemon::visit_store(&settings).await?;
-    let work = Work { store: &store, registry: &registry, policy, life: settings.retention.answers, apply: args.apply };
+    let work = Work {
+        store: &store,
+        registry: &registry,
+        policy,
+        environments,
+        life: settings.retention.answers,
+        apply: args.apply,
+    };
     let tally = work.all(&shops(&store, args.shop.as_ref()).await?, only.as_deref()).await?;
     report(&tally, args, &settings);
     Ok(ExitCode::from(u8::from(!tally.unreadable.is_empty())))
@@ -197,8 +209,9 @@ impl Work<'_> {
         let newest = tracking::rereads(tracker, kept.observed_at, kept.digest);
         let Some(carrier) = self.registry.get(tracker.carrier.as_str()).filter(|_| newest) else { return Look::Same };
         let inputs = carrier.inputs(&tracker.registration, tracker.registered_at);
+        let environment = self.environments.get(&tracker.account).map(String::as_str);
         let item = CallItem { number: tracker.number.clone(), inputs, ..CallItem::default() };
-        let Some(observation) = carrier.reread(&item, kept).observation else { return Look::Unreadable };
+        let Some(observation) = carrier.reread(environment, &item, kept).observation else { return Look::Unreadable };
         if observation.digest == kept.digest {
             return Look::Same;
         }

@@ -64,9 +64,9 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     let ports = settings.webhook.extra_ports.iter().copied().chain([80, 443]).collect();
     Ok(Plan {
         registry: Arc::new(registry),
+        policy: policy(settings, &accounts),
         accounts,
         access,
-        policy: policy(settings),
         guard: Guard::new(settings.webhook.allow_nets.clone(), Ports { low: ports, high: true }),
     })
 }
@@ -199,10 +199,11 @@ fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) ->
         concurrent: own.concurrent.unwrap_or(published.concurrent),
         numbers_per_call: most as usize,
         token_calls_count: published.token_calls_count,
+        per_parcel: own.per_parcel.or(published.per_parcel),
     }
 }
 
-fn policy(settings: &Settings) -> Policy {
+fn policy(settings: &Settings, accounts: &[Account]) -> Policy {
     let (delays, polling) = (&settings.delays, &settings.polling);
     let signed = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
     Policy {
@@ -224,5 +225,6 @@ fn policy(settings: &Settings) -> Policy {
         },
         days: BTreeMap::new(),
         keep_answers: settings.retention.answers,
+        per_parcel: accounts.iter().filter_map(|one| Some((one.name.clone(), one.limits.per_parcel?))).collect(),
     }
 }

@@ -24,6 +24,8 @@ pub struct Limits {
     pub numbers_per_call: usize,
     /// Whether calls for a token count, too.
     pub token_calls_count: bool,
+    /// Least time between two polls of one parcel.
+    pub per_parcel: Option<Duration>,
 }
 
 impl Limits {

@@ -90,7 +90,7 @@ async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Permit>) -> Res
         let answer = exchange(worker, items, token.as_ref(), &held).await;
         drop(held);
         let raw = answer?;
-        let read = worker.account.carrier.read_answer(items, &raw);
+        let read = worker.account.carrier.read_answer_in(&worker.account.environment, items, &raw);
         match (&token, read.token_refused) {
             (Some(value), true) if first => worker.tokens.refused(&worker.shared.store, &worker.account, value).await,
             _ => return Ok((read, raw)),

@@ -27,6 +27,8 @@ pub struct Policy {
     pub days: BTreeMap<AccountName, Duration>,
     /// How long the newest answer about a parcel is kept; zero: not at all.
     pub keep_answers: Duration,
+    /// Accounts whose carriers want to be asked about one parcel no more often than this.
+    pub per_parcel: BTreeMap<AccountName, Duration>,
 }
 
 impl Policy {
@@ -37,16 +39,15 @@ impl Policy {
         Rules { unit: unit.unwrap_or(self.rules.unit), ..self.rules.clone() }
     }
 
-    /// When to poll a parcel next. Where days are short, ten times a day.
+    /// When to poll a parcel next. Where days are short, ten times a day; never sooner than the carrier wants.
     #[must_use]
     pub fn next_poll(&self, tracker: &Tracker, now: Timestamp) -> Option<Timestamp> {
+        let after =
+            |from, span: Duration| time::after(from, SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX));
         let next = schedule::next_poll(tracker, now, &self.table)?;
-        match self.days.get(&tracker.account) {
-            Some(day) => {
-                Some(next.min(time::after(now, SignedDuration::try_from(*day / 10).unwrap_or(SignedDuration::MAX))))
-            }
-            None => Some(next),
-        }
+        let next = self.days.get(&tracker.account).map_or(next, |day| next.min(after(now, *day / 10)));
+        let least = self.per_parcel.get(&tracker.account).zip(tracker.poll.last_at);
+        Some(least.map_or(next, |(span, last)| next.max(after(last, *span))))
     }
 }
 
@@ -128,4 +129,40 @@ fn judge(tracker: &Tracker, answer: &ParcelAnswer, at: Timestamp, now: Timestamp
     let mut next = tracking::advance(tracker, input, now, rules);
     next.tracker.poll.bytes = answer.bytes.unwrap_or(next.tracker.poll.bytes);
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Registration, TrackerId};
+
+    #[test]
+    fn a_parcel_is_asked_about_no_more_often_than_its_carrier_wants() {
+        let (shop, carrier, account) =
+            ("a".parse().unwrap(), "fedex".parse().unwrap(), "main".parse::<AccountName>().unwrap());
+        let hour = Duration::from_secs(3_600);
+        let span = (hour, hour);
+        let table = IntervalTable {
+            intervals: BTreeMap::new(),
+            otherwise: hour,
+            ended: span,
+            delivered: span,
+            retry: hour / 60,
+            jitter: 0.0,
+        };
+        let now = time::from_millis(1_700_000_000_000);
+        let id = TrackerId::derive(b"secret", &shop, &carrier, "N1");
+        let mut tracker =
+            Tracker::new(id, shop, carrier, "N1".to_owned(), account.clone(), Registration::default(), now);
+        let mut policy = Policy { rules: Rules::default(), table, days: BTreeMap::new(), per_parcel: BTreeMap::new() };
+        let hours =
+            |policy: &Policy, tracker: &Tracker| policy.next_poll(tracker, now).unwrap().duration_since(now).as_hours();
+        assert_eq!(hours(&policy, &tracker), 1);
+        policy.per_parcel.insert(account, hour * 6);
+        assert_eq!(hours(&policy, &tracker), 1, "it was never asked about");
+        tracker.poll.last_at = Some(now);
+        assert_eq!(hours(&policy, &tracker), 6);
+        tracker.poll.outcome = Some(PollOutcome::CarrierFault);
+        assert_eq!(hours(&policy, &tracker), 6, "a try that failed was one, too");
+    }
 }

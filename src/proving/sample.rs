@@ -21,6 +21,9 @@ pub struct Expectation {
     /// What it leaves out is not compared.
     #[serde(default)]
     pub partial: bool,
+    /// Environment of the account that asked; absent: `production`, or the carrier's first.
+    #[serde(default)]
+    pub environment: Option<String>,
     /// HTTP status of the answer.
     #[serde(default = "good")]
     pub http_status: u16,
@@ -89,7 +92,7 @@ impl Sample {
     /// What a definition makes of it.
     #[must_use]
     pub fn run(&self, carrier: &Carrier, explain: bool) -> Normalized {
-        carrier.normalize(&self.expected.numbers, &self.response, explain)
+        carrier.normalize_in(self.expected.environment.as_deref(), &self.expected.numbers, &self.response, explain)
     }
 
     /// Each place where that is not what is expected.

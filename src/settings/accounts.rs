@@ -50,6 +50,7 @@ fn account(s: &Reader<'_>, sources: &Sources) -> Option<Account> {
         concurrent: small("concurrent"),
         numbers_per_call: small("numbers_per_call"),
         windows: windows(&l),
+        per_parcel: l.value("per_parcel").and_then(|_| l.duration("per_parcel", MS, 30 * DAY)),
     };
     l.finish();
     s.finish();

@@ -217,6 +217,8 @@ pub struct AccountLimits {
     pub numbers_per_call: Option<u32>,
     /// Longer windows.
     pub windows: Option<Vec<Window>>,
+    /// Least time between two polls of one parcel.
+    pub per_parcel: Option<Duration>,
 }
 
 /// `[accounts.NAME]`

@@ -11,22 +11,38 @@ impl Carrier {
     /// Reads an answer to a call that asked for these items: each exactly once, in their order. It never fails and
     /// never panics; what cannot be read is `drifted`.
     pub fn read_answer(&self, items: &[CallItem], response: &RawAnswer) -> Answer {
-        self.with_reader(|reader| reader.read(items, response))
+        self.with_reader(None, |reader| reader.read(items, response))
+    }
+
+    /// The same for an account of this environment.
+    pub fn read_answer_in(&self, environment: &str, items: &[CallItem], response: &RawAnswer) -> Answer {
+        self.with_reader(Some(environment), |reader| reader.read(items, response))
     }
 
     /// Reads an answer for people. Without numbers, every number that the answer names is taken as asked.
     pub fn normalize(&self, numbers: &[String], response: &RawAnswer, explain: bool) -> Normalized {
+        self.normalize_in(None, numbers, response, explain)
+    }
+
+    /// The same for an answer to an account of this environment.
+    pub fn normalize_in(
+        &self,
+        environment: Option<&str>,
+        numbers: &[String],
+        response: &RawAnswer,
+        explain: bool,
+    ) -> Normalized {
         let asked: Vec<String> =
             numbers.iter().map(|raw| self.normalise(raw).unwrap_or_else(|_| raw.trim().to_owned())).collect();
-        self.with_reader(|reader| reader.normalize(&asked, response, explain))
+        self.with_reader(environment, |reader| reader.normalize(&asked, response, explain))
     }
 
-    /// Reads a kept answer as this definition reads it now.
-    pub fn reread(&self, item: &CallItem, kept: &KeptAnswer) -> ParcelAnswer {
-        self.with_reader(|reader| reader.reread(item, kept))
+    /// Reads a kept answer to an account of this environment as this definition reads it now.
+    pub fn reread(&self, environment: Option<&str>, item: &CallItem, kept: &KeptAnswer) -> ParcelAnswer {
+        self.with_reader(environment, |reader| reader.reread(item, kept))
     }
 
-    fn with_reader<T>(&self, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {
+    fn with_reader<T>(&self, environment: Option<&str>, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {
         let normalise = |raw: &str| self.normalise(raw).ok();
         let page = |item: &CallItem| {
             let hints = Hints { inputs: item.inputs.clone(), ..Hints::default() };
@@ -36,6 +52,7 @@ impl Carrier {
             definition: self.definition(),
             version: self.version(),
             reads_headers: self.reads_headers(),
+            env: self.env(environment),
             normalise: &normalise,
             public_url: &page,
         };

@@ -74,6 +74,7 @@ impl AnswerReader<'_> {
         let http = outcome::http_value(&response, true);
         let (asked, all) = (Value::from(number), Value::from(vec![number]));
         let scope = Scope::new()
+            .with("env", self.env)
             .with("root", &kept.root)
             .with("http", &http)
             .with("number", &asked)

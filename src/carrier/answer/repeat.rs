@@ -20,6 +20,10 @@ impl AnswerReader<'_> {
     fn bytes(&self, item: &CallItem, response: &RawAnswer, digest: u64) -> u64 {
         digest::of_bytes(&[self.version, digest, u64::from(response.status)], |part| {
             part(item.number.as_bytes());
+            for (name, value) in self.env.as_object().into_iter().flatten() {
+                part(name.as_bytes());
+                part(value.as_str().unwrap_or_default().as_bytes());
+            }
             part(response.header("content-type").unwrap_or_default().as_bytes());
             for (name, value) in response.headers.iter().filter(|_| self.reads_headers) {
                 part(name.as_bytes());

@@ -50,6 +50,7 @@ fn with_reader<T>(tail: &str, run: impl FnOnce(AnswerReader<'_>) -> T) -> T {
         definition: &definition,
         version: 1,
         reads_headers: false,
+        env: &Value::Null,
         normalise: &normalise,
         public_url: &page,
     })
@@ -277,4 +278,28 @@ fn normalize_takes_the_numbers_that_the_answer_names() {
         assert_eq!(read.answer.parcels[0].number, "");
         assert_eq!(read.answer.parcels[0].outcome, PollOutcome::Ok);
     });
+}
+
+#[test]
+fn an_accounts_environment_is_known_in_answers() {
+    let text = format!("{HEAD}{BATCH}").replace("zone = \"Europe/Paris\"\n", "").replace(
+        "environments = { production = { base_url = \"https://carrier.example\" } }",
+        "environments = { egypt = { base_url = \"https://eg.example\", vars = { zone = \"Africa/Cairo\" } }, chile = { base_url = \"https://cl.example\", vars = { zone = \"America/Santiago\" } } }",
+    );
+    let text = text.replace("time = \"date\"", "time = \"date\"\nzone = \"env.zone\"");
+    let carrier = crate::carrier::Carrier::new(toml::from_str(&text).unwrap(), 1);
+    let body = r#"[{"returnCode":200,"idShip":"A1","shipment":{"event":[{"code":"PC1","label":"x","date":"2025-02-04T12:00:00"}]}}]"#;
+    let read = |environment: &str, item: &CallItem| {
+        carrier.read_answer_in(environment, std::slice::from_ref(item), &response(200, body)).parcels.remove(0)
+    };
+    let item = &items(&["A1"])[0];
+    let (egypt, chile) = (read("egypt", item), read("chile", item));
+    let instant = |parcel: &ParcelAnswer| parcel.observation.as_ref().unwrap().events[0].time.utc.unwrap().to_string();
+    assert_eq!((instant(&egypt), instant(&chile)), ("2025-02-04T10:00:00Z".into(), "2025-02-04T15:00:00Z".into()));
+    // The same words mean another time under another environment: they are read anew.
+    let digest = egypt.observation.as_ref().map(|seen| seen.digest);
+    let known = CallItem { known_digest: digest, known_bytes: egypt.bytes, ..item.clone() };
+    assert!(read("egypt", &known).unchanged && !read("chile", &known).unchanged);
+    let unnamed = carrier.normalize(&["A1".to_owned()], &response(200, body), false).answer.parcels.remove(0);
+    assert_eq!(instant(&unnamed), instant(&egypt), "without production, the first environment is meant");
 }

@@ -34,6 +34,9 @@ pub struct Limits {
     /// Whether token calls count, too.
     #[serde(default)]
     pub token_calls_count: bool,
+    /// Least time between two polls of one parcel.
+    #[serde(default, deserialize_with = "some_duration")]
+    pub per_parcel: Option<Duration>,
 }
 
 /// So many calls in such a time.

@@ -182,7 +182,13 @@ fn nothing_to_poll(store: &Store) -> polling::Shared {
     polling::Shared {
         store: store.clone(),
         client: reqwest::Client::builder().no_proxy().build().unwrap(),
-        policy: Policy { rules: Rules::default(), table, days: BTreeMap::new(), keep_answers: Duration::ZERO },
+        policy: Policy {
+            rules: Rules::default(),
+            table,
+            days: BTreeMap::new(),
+            per_parcel: BTreeMap::new(),
+            keep_answers: Duration::ZERO,
+        },
         owner: "test".to_owned(),
         lease: Duration::from_secs(30),
         tick: Duration::from_millis(50),
