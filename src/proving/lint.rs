@@ -141,7 +141,7 @@ pub fn definition(definition: &Definition, samples: &[&Sample], report: &mut Rep
             );
             report.warning(Kind::Numbers, "carrier.toml", Some(key.clone()), message);
         }
-        if TEXTS.iter().all(|text| format.regex.0.is_match(text)) {
+        if TEXTS.iter().all(|text| format.regex.is_match(text)) {
             let message = format!("{:?} matches whatever is written: say what its numbers look like", format.name);
             report.problem_at(Kind::CatchAll, "carrier.toml", key, message);
         }
