@@ -320,8 +320,10 @@ impl AnswerReader<'_> {
                 .map(|(node, _)| node.as_ref())
                 .collect();
             let outer = trace.nested(|| format!("parcels[{at}]."));
-            let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &own, item, call));
-            let chosen = picked.as_ref().map_or_else(|| own.clone(), |picked| picked.iter().collect());
+            let joined = (spec.rows && !own.is_empty()).then(|| serde_json::json!({ "rows": own }));
+            let found = joined.as_ref().map_or_else(|| own.clone(), |parcel| vec![parcel]);
+            let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &found, item, call));
+            let chosen = picked.as_ref().map_or(found, |picked| picked.iter().collect());
             let mut parcel = self.best(item, &chosen, call, trace);
             if let Some(seen) = parcel.observation.as_ref().filter(|_| item.keep) {
                 parcel.kept = self.keep(seen.digest, &own, &nodes, call).map(Box::new);

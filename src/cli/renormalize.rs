@@ -103,8 +103,7 @@ pub async fn run(args: &RenormalizeArgs) -> Result<ExitCode, Failure> {
         policy.days.entry(sandbox).or_insert(settings.sandbox.day);
     }
     let accounts = settings.accounts.iter();
-    let environments =
-        accounts.filter_map(|(name, account)| Some((name.parse().ok()?, account.environment.clone()))).collect();
+    let environments = accounts.map(|(name, account)| (name.clone(), account.environment.clone())).collect();
     let store = daemon::visit_store(&settings).await?;
     let work = Work {
         store: &store,

@@ -154,7 +154,13 @@ mod tests {
         let id = TrackerId::derive(b"secret", &shop, &carrier, "N1");
         let mut tracker =
             Tracker::new(id, shop, carrier, "N1".to_owned(), account.clone(), Registration::default(), now);
-        let mut policy = Policy { rules: Rules::default(), table, days: BTreeMap::new(), per_parcel: BTreeMap::new() };
+        let mut policy = Policy {
+            rules: Rules::default(),
+            table,
+            days: BTreeMap::new(),
+            keep_answers: Duration::ZERO,
+            per_parcel: BTreeMap::new(),
+        };
         let hours =
             |policy: &Policy, tracker: &Tracker| policy.next_poll(tracker, now).unwrap().duration_since(now).as_hours();
         assert_eq!(hours(&policy, &tracker), 1);

@@ -40,7 +40,12 @@ impl AnswerReader<'_> {
         nodes: &[Cow<'_, Value>],
         call: &Call<'_>,
     ) -> Option<KeptAnswer> {
-        let drops = || self.definition.drops.paths.iter().map(|path| path.strip_prefix("p.").unwrap_or(path));
+        // Rows stand alone in the answer, and below `rows` in the parcel that is made of them.
+        let start = if self.definition.answer.rows { "rows." } else { "" };
+        let drops = || {
+            let paths = self.definition.drops.paths.iter();
+            paths.filter_map(move |path| path.strip_prefix("p.").unwrap_or(path).strip_prefix(start))
+        };
         // A node that was computed from the answer is not a part of it, so nothing can be taken out there.
         let found = nodes.iter().all(|node| matches!(node, Cow::Borrowed(_)));
         if !found && (nodes.len() > own.len() || drops().next().is_some()) {

@@ -303,3 +303,39 @@ fn an_accounts_environment_is_known_in_answers() {
     let unnamed = carrier.normalize(&["A1".to_owned()], &response(200, body), false).answer.parcels.remove(0);
     assert_eq!(instant(&unnamed), instant(&egypt), "without production, the first environment is meant");
 }
+
+#[test]
+fn rows_of_one_number_are_one_parcel() {
+    const ROWS: &str = r#"
+        [answer]
+        format = "json"
+        parcels = "root.rows"
+        number = "n"
+        rows = true
+        [map.events]
+        list = "rows"
+        order = "oldest_first"
+        code = "c"
+        time = "t"
+        [[codes]]
+        on = "c"
+        [codes.table]
+        A = "accepted"
+        D = "delivered"
+        [drops]
+        paths = ["rows.who"]
+    "#;
+    let row = |n: &str, c: &str, t: &str| json!({"n": n, "c": c, "t": t, "who": "Jeanne"});
+    let (one, two) = ("2025-02-03T08:00:00Z", "2025-02-04T08:00:00Z");
+    let body = json!({"rows": [row("A1", "A", one), row("B2", "A", one), row("A1", "D", two)]}).to_string();
+    let asked = ["A1", "B2", "C3"];
+    let keeping = asked.map(|number| CallItem { number: number.into(), keep: true, ..CallItem::default() });
+    let answer = with_reader(ROWS, |reader| reader.read(&keeping, &response(200, &body)));
+    let events = |at: usize| answer.parcels[at].observation.as_ref().map(|seen| seen.events.len());
+    assert_eq!((events(0), events(1), events(2)), (Some(2), Some(1), None));
+    assert_eq!(answer.parcels[2].outcome, PollOutcome::NotFound);
+    let kept = answer.parcels[0].kept.as_deref().unwrap();
+    let rows: Vec<_> = kept.root["rows"].as_array().unwrap().iter().filter(|row| !row.is_null()).collect();
+    assert_eq!(rows.len(), 2, "nobody else's: {kept:?}");
+    assert!(!kept.root.to_string().contains("Jeanne"));
+}

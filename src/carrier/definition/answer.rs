@@ -57,6 +57,8 @@ pub struct AnswerSpec {
     /// What counts of a parcel that holds several under one number (numbers are used again): it becomes `p`. Of a
     /// list, the one with the newest event.
     pub pick: Option<Source>,
+    /// What `parcels` gives are rows, each with its number: those of one number are one parcel, `{rows: [..]}`.
+    pub rows: bool,
     /// Whether parcels echo their number.
     pub echo: bool,
     /// What an asked number is that the answer does not name.
@@ -74,6 +76,7 @@ impl Default for AnswerSpec {
             parcels: None,
             number: None,
             pick: None,
+            rows: false,
             echo: true,
             missing: Missing::NotFound,
             single: false,
