@@ -43,6 +43,12 @@ impl Carrier {
         Ok(Self::new(definition, load::version(text, shared)))
     }
 
+    /// The carrier of a document that was read already, for trials.
+    pub fn of_document(document: &toml::Table, shared: &Shared) -> Result<Self, String> {
+        let definition = load::of_document(document, shared)?;
+        Ok(Self::new(definition, 0))
+    }
+
     /// The same carrier with other values in one of its environments, for trials.
     #[must_use]
     pub fn with_vars(&self, environment: &str, vars: &BTreeMap<String, String>) -> Self {

@@ -71,6 +71,18 @@ pub fn definition(file: &str, text: &str, shared: &Shared) -> Result<Definition,
     Err(problems)
 }
 
+/// The definition of a document that was read already; the first problem where there are some.
+pub(super) fn of_document(document: &toml::Table, shared: &Shared) -> Result<Definition, String> {
+    let mut definition = Definition::deserialize(document.clone()).map_err(|error| error.message().to_owned())?;
+    validate::resolve(&mut definition, shared).map_err(|(key, message)| format!("{key}: {message}"))?;
+    let mut problems = Vec::new();
+    validate::check(&definition, &mut problems);
+    match problems.first() {
+        None => Ok(definition),
+        Some((key, message)) => Err(format!("{key}: {message}")),
+    }
+}
+
 /// Reads any document of the language. Serde stops at the first problem, so each one found is cut out of the
 /// document, which is then read again, until nothing more is wrong.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Result<T, Vec<Problem>> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+mod mutate;
 mod test;
 
 use super::{ConfigArgs, output};

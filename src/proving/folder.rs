@@ -67,20 +67,6 @@ impl House {
         Self { shared, carriers, problems }
     }
 
-    /// Only these carriers, by the names of their folders; the first name that there is not.
-    ///
-    /// # Errors
-    /// A name that no folder has.
-    pub fn only(&mut self, codes: &[String]) -> Result<(), String> {
-        if let Some(unknown) = codes.iter().find(|code| self.carriers.iter().all(|carrier| carrier.code != **code)) {
-            return Err(unknown.clone());
-        }
-        if !codes.is_empty() {
-            self.carriers.retain(|carrier| codes.contains(&carrier.code));
-        }
-        Ok(())
-    }
-
     /// Loads one of its carriers.
     ///
     /// # Errors

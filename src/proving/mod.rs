@@ -7,11 +7,13 @@
 //! | `vector` | a request against one that another tool made |
 //! | `differ` | two values, place by place |
 //! | `lint` | what nobody mapped, what nothing hits, what everything would hit |
+//! | [`mutate`] | whether anything notices when a definition is altered |
 //! | `report` | what was found |
 
 mod differ;
 mod folder;
 mod lint;
+pub mod mutate;
 mod report;
 mod sample;
 mod vector;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::differ::{Difference, differences};
-use crate::carrier::{AccountContext, CallContext, CallItem, CallRequest, Carrier};
+use crate::carrier::{AccountContext, CallContext, CallItem, CallRequest, Carrier, RawAnswer};
 
 /// One vector.
 #[derive(Debug, Clone)]
@@ -66,7 +66,43 @@ pub struct Given {
     #[serde(default)]
     pub token: Option<String>,
     /// The request as the other tool made it.
+    #[serde(default)]
     pub expect: Expected,
+    /// Of a token call: what the carrier answers, and what is read in it.
+    #[serde(default)]
+    pub answer: Option<TokenAnswer>,
+}
+
+/// The answer of a token call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenAnswer {
+    #[serde(default = "good")]
+    http_status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// The body: as JSON, or as text.
+    json: Option<Value>,
+    body: Option<String>,
+    /// `token` and `expires_at`, or `outcome` and `message`.
+    gives: Map<String, Value>,
+}
+
+fn good() -> u16 {
+    200
+}
+
+impl TokenAnswer {
+    fn compare(&self, carrier: &Carrier, now: Timestamp) -> Vec<Difference> {
+        let body = self.json.as_ref().map(Value::to_string).or_else(|| self.body.clone()).unwrap_or_default();
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let response = RawAnswer { status: self.http_status, headers, body: body.into_bytes(), observed_at: now };
+        let found = match carrier.read_token(&response, now) {
+            Ok(token) => json!({"token": token.value.expose_secret(), "expires_at": token.expires_at}),
+            Err(problem) => json!({"outcome": problem.outcome, "message": problem.message}),
+        };
+        differences("answer", &Value::Object(self.gives.clone()), &found, true)
+    }
 }
 
 /// One parcel of a call.
@@ -81,7 +117,7 @@ pub struct Item {
 }
 
 /// What is expected of the request; what is left out is not compared.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     method: Option<String>,
@@ -123,6 +159,12 @@ impl Vector {
         let given: Given = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         if given.expect.json.is_some() && given.expect.body.is_some() {
             return Err("expect holds body or json, not both".to_owned());
+        }
+        if given.expect == Expected::default() && given.answer.is_none() {
+            return Err("it expects nothing: name the request in `expect`, or what is read in `answer`".to_owned());
+        }
+        if given.answer.is_some() && given.of == Of::Request {
+            return Err("`answer` goes with \"of\": \"token\": answers about parcels are samples".to_owned());
         }
         Ok(Self { name: name.to_owned(), given })
     }
@@ -168,7 +210,9 @@ impl Vector {
     /// A sentence, when no request is made.
     pub fn differences(&self, carrier: &Carrier) -> Result<Vec<Difference>, String> {
         let made = self.run(carrier)?;
-        Ok(self.given.expect.compare(&made))
+        let mut found = self.given.expect.compare(&made);
+        found.extend(self.given.answer.iter().flat_map(|answer| answer.compare(carrier, self.given.now)));
+        Ok(found)
     }
 }
 
