@@ -14,7 +14,7 @@ pub struct Difference {
 }
 
 /// Every place where `found` is not what is expected. `partial`: what the expectation leaves out is not compared;
-/// lists have to be whole all the same.
+/// lists have to be whole all the same. Where `null` is expected, the key may be absent.
 #[must_use]
 pub fn differences(at: &str, expected: &Value, found: &Value, partial: bool) -> Vec<Difference> {
     let mut out = Vec::new();
@@ -41,6 +41,7 @@ fn compare(at: &mut String, expected: &Value, found: &Value, partial: bool, out:
                 match (a.get(key), b.get(key)) {
                     (Some(a), Some(b)) => compare(at, a, b, partial, out),
                     (None, Some(_)) if partial => {}
+                    (Some(Value::Null), None) => {}
                     (a, b) => out.push(tell(at, a, b)),
                 }
                 at.truncate(end);

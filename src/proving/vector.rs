@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::differ::{Difference, differences};
-use crate::carrier::{AccountContext, CallContext, CallItem, CallRequest, Carrier, RawAnswer};
+use crate::carrier::{AccountContext, CallContext, CallItem, CallRequest, Carrier, Hints, RawAnswer};
 
 /// One vector.
 #[derive(Debug, Clone)]
@@ -130,6 +130,8 @@ pub struct Expected {
     body: Option<Option<String>>,
     /// The body as JSON, whatever its keys are ordered like.
     json: Option<Value>,
+    /// The page for people of the first parcel.
+    page: Option<String>,
 }
 
 /// Tells `null` from absent.
@@ -211,6 +213,12 @@ impl Vector {
     pub fn differences(&self, carrier: &Carrier) -> Result<Vec<Difference>, String> {
         let made = self.run(carrier)?;
         let mut found = self.given.expect.compare(&made);
+        if let (Some(page), Some(first)) = (&self.given.expect.page, self.given.items.first()) {
+            let language = self.given.language.clone();
+            let hints = Hints { inputs: first.inputs.clone(), language, ..Hints::default() };
+            let number = carrier.normalise(&first.number).unwrap_or_else(|_| first.number.clone());
+            found.extend(differences("page", &json!(page), &json!(carrier.public_url(&number, &hints)), false));
+        }
         found.extend(self.given.answer.iter().flat_map(|answer| answer.compare(carrier, self.given.now)));
         Ok(found)
     }

@@ -35,7 +35,8 @@ pub fn mutants(document: &Table, all: &mut Mutants) {
     }
     for list in ["outcome", "item_outcome"] {
         if let Some(rules) = document.get(list).and_then(Value::as_array) {
-            outcomes(rules, &Place::of(list), What::Outcome, all);
+            let batch_splits = get(document, "batch.split").and_then(Value::as_bool) == Some(true);
+            outcomes(rules, &Place::of(list), What::Outcome, batch_splits, all);
         }
     }
 }
@@ -129,7 +130,10 @@ fn formats(formats: &[Value], place: &Place, all: &mut Mutants) {
 }
 
 /// Every rule: it says something else, is not there, holds for fewer statuses, looks elsewhere.
-pub fn outcomes(rules: &[Value], place: &Place, what: What, all: &mut Mutants) {
+///
+/// `split` is left alone where it changes nothing: an invalid number always splits a batch, and where `[batch]` says
+/// so, an unknown one does, too.
+pub fn outcomes(rules: &[Value], place: &Place, what: What, batch_splits: bool, all: &mut Mutants) {
     for (at, rule) in rules.iter().enumerate() {
         let place = place.at(at);
         all.add(what, &place, Change::Remove);
@@ -141,8 +145,11 @@ pub fn outcomes(rules: &[Value], place: &Place, what: What, all: &mut Mutants) {
         for at in (0..statuses).filter(|_| statuses > 1) {
             all.add(what, &place.key("http").at(at), Change::Remove);
         }
+        let is = rule.get("is").and_then(Value::as_str);
+        let splits_anyway = is == Some("invalid_number") || (is == Some("not_found") && batch_splits);
         for key in ["refresh", "split"] {
-            if rule.get(key).and_then(Value::as_bool) == Some(true) {
+            let idle = key == "split" && splits_anyway;
+            if rule.get(key).and_then(Value::as_bool) == Some(true) && !idle {
                 all.set(what, &place.key(key), false);
             }
         }

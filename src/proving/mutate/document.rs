@@ -30,6 +30,17 @@ impl Place {
         self.and(Step::Index(index))
     }
 
+    /// The text that stands here.
+    pub fn text_in<'d>(&self, document: &'d Table) -> Option<&'d str> {
+        let mut steps = self.0.iter();
+        let Step::Key(first) = steps.next()? else { return None };
+        let found = steps.try_fold(document.get(first)?, |value, step| match step {
+            Step::Key(key) => value.get(key.as_str()),
+            Step::Index(index) => value.get(*index),
+        });
+        found?.as_str()
+    }
+
     fn and(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
-use toml::Table;
+use toml::{Table, Value};
 
-use super::document::changed;
+use super::document::{Change, changed};
 use super::{Mutant, What, of_carrier, of_shared};
 use crate::carrier::Carrier;
 use crate::carrier::load::{self, Shared};
@@ -95,17 +95,37 @@ pub fn hunt(house: &House, only: &[String], tell: &(dyn Fn(usize, usize) + Sync)
     let hunted = |(at, target): (usize, &Target<'_>)| Hunted {
         carrier: target.name.clone(),
         mutants: target.mutants.len(),
-        survivors: of(at).map(|(_, mutant)| Survivor::of(mutant, target.text)).collect(),
+        survivors: of(at).map(|(_, mutant)| Survivor::of(mutant, &target.document, target.text)).collect(),
         refused: target.refused.clone(),
     };
     targets.iter().enumerate().map(hunted).collect()
 }
 
 impl Survivor {
-    fn of(mutant: &Mutant, text: &str) -> Self {
+    fn of(mutant: &Mutant, document: &Table, text: &str) -> Self {
         let key = mutant.place.to_string();
-        Self { what: mutant.what, line: load::line_of(text, &key), key, change: mutant.change.to_string() }
+        let change = match (&mutant.change, mutant.place.text_in(document)) {
+            (Change::Set(Value::String(new)), Some(old)) => window(old, new),
+            (change, _) => change.to_string(),
+        };
+        Self { what: mutant.what, line: load::line_of(text, &key), key, change }
     }
+}
+
+/// What stands there instead of what, of long texts the part that differs.
+fn window(old: &str, new: &str) -> String {
+    const AROUND: usize = 24;
+    let (old, new): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
+    let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let room = old.len().min(new.len()) - same;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(room).take_while(|(a, b)| a == b).count();
+    let part = |text: &[char]| {
+        let (from, to) = (same.saturating_sub(AROUND), (text.len() - tail + AROUND).min(text.len()));
+        let shown: String = text[from..to].iter().collect();
+        let dots = |cut: bool| if cut { "…" } else { "" };
+        format!("`{}{}{}`", dots(from > 0), shown.replace('\n', " "), dots(to < text.len()))
+    };
+    format!("{} → {}", part(&old), part(&new))
 }
 
 impl<'h> Prover<'h> {
@@ -120,7 +140,7 @@ impl<'h> Prover<'h> {
 
     /// The shared files that it includes.
     fn includes(&self) -> impl Iterator<Item = &str> {
-        let codes = self.document.get("codes").and_then(toml::Value::as_array);
+        let codes = self.document.get("codes").and_then(Value::as_array);
         codes.into_iter().flatten().filter_map(|lookup| lookup.get("include")?.as_str())
     }
 }
@@ -192,11 +212,12 @@ fn noticed(house: &House, provers: &[Prover<'_>], target: &Target<'_>, mutant: &
 
 impl Prover<'_> {
     fn notices(&self, at: usize, carrier: &Carrier, what: What, guess: &mut Guess) -> bool {
+        let of_calls = || {
+            let notices = |vector: &&Vector| vector.differences(carrier).map_or(true, |found| !found.is_empty());
+            self.vectors.iter().any(notices)
+        };
         if matches!(what, What::Request | What::Token) {
-            return self
-                .vectors
-                .iter()
-                .any(|vector| vector.differences(carrier).map_or(true, |found| !found.is_empty()));
+            return of_calls();
         }
         let first = if guess.prover == at { guess.sample.min(self.samples.len()) } else { 0 };
         let order = (first..self.samples.len()).chain(0..first);
@@ -204,6 +225,6 @@ impl Prover<'_> {
         if let Some(sample) = found {
             *guess = Guess { prover: at, sample };
         }
-        found.is_some()
+        found.is_some() || of_calls()
     }
 }

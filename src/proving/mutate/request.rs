@@ -20,7 +20,7 @@ pub fn mutants(document: &Table, all: &mut Mutants) {
         }
     }
     if let Some(rules) = get(document, "auth.token.outcome").and_then(Value::as_array) {
-        answer::outcomes(rules, &Place::of("auth.token.outcome"), What::Token, all);
+        answer::outcomes(rules, &Place::of("auth.token.outcome"), What::Token, true, all);
     }
 }
 
