@@ -90,7 +90,8 @@ impl Reader<'_> {
             end += c.len_utf8();
         }
         self.at = (end + 1).min(self.text.len());
-        if !OPERATORS.contains(&&self.text[start..end]) {
+        // An empty text stands for nothing: what it would be else is no less nothing.
+        if start < end && !OPERATORS.contains(&&self.text[start..end]) {
             self.parts.push(Part::Text(start..end));
         }
     }
