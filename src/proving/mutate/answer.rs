@@ -73,7 +73,8 @@ fn mapped(table: &Table, place: &Place, all: &mut Mutants) {
             ("order" | "headline", Value::String(_) | Value::Boolean(_)) => {}
             ("zone", Value::String(zone)) => self::zone(zone, &place, all),
             ("utc" | "ignore_offset", Value::Boolean(true)) => all.set(What::Zone, &place, false),
-            ("as", _) => all.add(What::Format, &place, Change::Remove),
+            ("as", _) if !days_only(table) => all.add(What::Format, &place, Change::Remove),
+            ("as", _) => {}
             ("formats", Value::Array(formats)) => self::formats(formats, &place, all),
             ("when" | "where", value) => condition(value, &place, What::Path, all),
             (_, Value::String(word)) if fixed(key, word).is_some() => {
@@ -91,6 +92,15 @@ fn mapped(table: &Table, place: &Place, all: &mut Mutants) {
             (_, value) => source(value, &place, What::Path, all),
         }
     }
+}
+
+/// Whether the formats beside `as = "date"` know no time of day: it changes nothing then.
+fn days_only(form: &Table) -> bool {
+    const TIMES: &[&str] = &["%H", "%I", "%k", "%l", "%T", "%R", "%c", "%s"];
+    let formats = form.get("formats").and_then(Value::as_array);
+    let timeless =
+        |format: &Value| format.as_str().is_some_and(|format| !TIMES.iter().any(|time| format.contains(time)));
+    formats.is_some_and(|formats| !formats.is_empty() && formats.iter().all(timeless))
 }
 
 /// Another word of a known set, where a fixed word stands in the place of a source.
