@@ -43,6 +43,7 @@ use super::definition::answer::{AnswerSpec, Format, Missing, OutcomeRule};
 use super::expr::{Scope, objects_of};
 use crate::model::{Observation, PollOutcome};
 
+pub(super) use self::body::text_of;
 pub use self::carrier::normalize;
 pub use self::kept::KeptAnswer;
 pub use self::codes::Hit;
@@ -120,7 +121,7 @@ pub(super) fn read_token_answer(
     rules: &[OutcomeRule],
     response: &RawAnswer,
 ) -> (Value, Option<(PollOutcome, Option<String>)>) {
-    let text = body::text_of(&response.body, response.header("content-type"));
+    let text = text_of(&response.body, response.header("content-type"));
     let body = body::read(&AnswerSpec { format, ..AnswerSpec::default() }, &text);
     let root = match &body {
         Body::Read(value) => value.clone(),
@@ -170,7 +171,7 @@ impl AnswerReader<'_> {
         {
             return again;
         }
-        let text = body::text_of(&response.body, response.header("content-type"));
+        let text = text_of(&response.body, response.header("content-type"));
         let body = body::read(&self.definition.answer, &text);
         let mut answer = self.judge(items, response, &body, &text, &mut Trace::off());
         self.remember(items, response, &mut answer);
@@ -179,7 +180,7 @@ impl AnswerReader<'_> {
 
     /// Reads an answer for people: without numbers, every number that the answer names is taken as asked.
     pub fn normalize(&self, numbers: &[String], response: &RawAnswer, explain: bool) -> Normalized {
-        let text = body::text_of(&response.body, response.header("content-type"));
+        let text = text_of(&response.body, response.header("content-type"));
         let body = body::read(&self.definition.answer, &text);
         let numbers = if numbers.is_empty() { self.named_numbers(response, &body) } else { numbers.to_vec() };
         let items: Vec<CallItem> =

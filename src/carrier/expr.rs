@@ -17,7 +17,7 @@ pub mod watch;
 
 use thiserror::Error;
 
-pub(in crate::carrier) use filters::percent_encode;
+pub(in crate::carrier) use filters::{percent_encode, xml as xml_escaped};
 pub(in crate::carrier) use got::objects_of;
 pub use path::Path;
 pub use scope::Scope;

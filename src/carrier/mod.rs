@@ -12,6 +12,7 @@
 //! | [`numbers`], `checksum`, `pasted`, [`detect`] | tracking numbers: normalising, checking, whose they could be |
 //! | [`answer`] | reads what a carrier sends back |
 //! | [`call`] | what goes into a call and what comes back |
+//! | `shown`, `scrub` | a request without its secrets, an answer without its people |
 //! | `request` | the call and the token call |
 //! | [`auth`] | the token in an answer |
 //! | `country` | countries as carriers write them |
@@ -37,6 +38,8 @@ pub mod registry;
 mod request;
 #[cfg(test)]
 mod request_tests;
+mod scrub;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -51,3 +54,5 @@ pub use load::Problem;
 pub use numbers::{Checked, ChecksumState, NumberProblem};
 pub use outline::Outline;
 pub use registry::{Found, Registry};
+pub use scrub::Scrubbed;
+pub use shown::ShownRequest;

@@ -7,12 +7,15 @@ use serde_json::json;
 
 mod mutate;
 mod test;
+mod trial;
 
 use super::{ConfigArgs, output};
 use crate::carrier::{Carrier, Outline, Registry};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers test carriers")]
+#[command(
+    after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers test carriers\n  wismo carriers try ups 1Z12345E0205271688 --account ups"
+)]
 pub struct CarriersArgs {
     #[command(subcommand)]
     what: What,
@@ -46,6 +49,8 @@ enum What {
     },
     /// Hold a folder of carriers against its samples and call vectors
     Test(test::TestArgs),
+    /// Ask a carrier about one number, live, inside the account's quota
+    Try(trial::TryArgs),
 }
 
 /// Runs the subcommand.
@@ -54,6 +59,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
         What::Unmapped(args) => return super::wait(super::unmapped::run(args)),
         What::List { config, .. } | What::Show { config, .. } => config,
         What::Test(args) => return test::run(args),
+        What::Try(args) => return super::wait(trial::run(args)),
     };
     let (_, registry) = match config.load_with_carriers() {
         Ok(loaded) => loaded,
@@ -66,7 +72,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
             Ok(carrier) => show(&carrier, *json),
             Err(code) => return code,
         },
-        What::Test(_) => {}
+        What::Test(_) | What::Try(_) => {}
     }
     ExitCode::SUCCESS
 }

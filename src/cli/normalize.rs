@@ -64,7 +64,8 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
         Ok(body) => body,
         Err(error) => return fail(DATA, format!("{}: {error}", args.file.display())),
     };
-    let result = view(&carrier, args, body);
+    let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
+    let result = view(&carrier, args.environment.as_deref(), &args.numbers, &raw, args.explain);
     if args.json {
         output::json(&result);
     } else {
@@ -74,11 +75,16 @@ pub fn run(args: &NormalizeArgs) -> ExitCode {
 }
 
 /// `{"outcome", "parcels": [{"number", "outcome", ...the parcel...}]}`; documented in docs/normalize.md and kept stable.
-fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
+pub(super) fn view(
+    carrier: &Carrier,
+    environment: Option<&str>,
+    numbers: &[String],
+    raw: &RawAnswer,
+    explain: bool,
+) -> Value {
     let numbers: Vec<String> =
-        args.numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
-    let raw = RawAnswer { status: args.http_status, headers: Vec::new(), body, observed_at: crate::clock::now() };
-    let read = carrier.normalize_in(args.environment.as_deref(), &numbers, &raw, args.explain);
+        numbers.iter().map(|raw| carrier.normalise(raw).unwrap_or_else(|_| raw.clone())).collect();
+    let read = carrier.normalize_in(environment, &numbers, raw, explain);
     let parcels: Vec<Value> = read.answer.parcels.iter().map(|parcel| row(carrier, parcel)).collect();
     let mut shown = json!({
         "outcome": read.answer.call.name(),
@@ -86,7 +92,7 @@ fn view(carrier: &Carrier, args: &NormalizeArgs, body: Vec<u8>) -> Value {
         "reason": read.reason,
         "parcels": parcels,
     });
-    if args.explain {
+    if explain {
         shown["explain"] = json!(read.explain);
     }
     shown
@@ -104,7 +110,7 @@ fn row(carrier: &Carrier, parcel: &ParcelAnswer) -> Value {
     row
 }
 
-fn print(result: &Value) {
+pub(super) fn print(result: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     output::line(format!("outcome: {}", text(&result["outcome"])));
     for key in ["message", "reason"] {

@@ -8,6 +8,7 @@ mod presence;
 mod reload;
 mod storage;
 mod tasks;
+mod trial;
 
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
@@ -36,8 +37,10 @@ use figures::Figures;
 use presence::Presence;
 
 pub use crate::polling::settle::Policy;
+pub use crate::polling::trial::{Tried, TriedAnswer};
 pub use plan::{Plan, SANDBOX, carrier_problems, plan};
 pub use storage::{private_server_problem, visit as visit_store};
+pub use trial::{TrialError, try_call};
 
 /// Why the daemon stopped or could not start.
 #[derive(Debug, Error)]

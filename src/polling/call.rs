@@ -24,7 +24,7 @@ const AUTH_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 const FAILURES_BEFORE_PAUSE: u32 = 3;
 
 /// How an exchange ended, when it did not end with an answer to read.
-enum Failure {
+pub(super) enum Failure {
     /// Not sent: the lease is about to end, or the quota is used up. The parcels stay due.
     NotSent,
     /// No request could be made of these parcels: nothing is wrong with the account.
@@ -42,6 +42,18 @@ impl From<NoToken> for Failure {
     }
 }
 
+/// A call that was answered.
+pub(super) struct Asked {
+    /// What the answer says.
+    pub answer: Answer,
+    /// As it came.
+    pub raw: RawAnswer,
+    /// What the call differed in from others.
+    pub call: CallContext,
+    /// Whether it took a call for a token first.
+    pub fetched: bool,
+}
+
 /// Polls these parcels, which may share a call. `permit` is the right to send one.
 pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
     let mut open = vec![(batch, Some(permit))];
@@ -57,12 +69,12 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
             Err(Failure::Failed(outcome, message, retry_after)) => {
                 trouble(worker, batch, outcome, &message, retry_after).await;
             }
-            Ok((answer, _)) if answer.split && batch.len() > 1 => {
+            Ok(Asked { answer, .. }) if answer.split && batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
                 open.push((right.to_vec(), None));
                 open.push((left.to_vec(), None));
             }
-            Ok((answer, raw)) => match answer.call {
+            Ok(Asked { answer, raw, .. }) => match answer.call {
                 PollOutcome::AuthFailed | PollOutcome::Throttled | PollOutcome::CarrierFault | PollOutcome::Drifted => {
                     let message = answer.message.unwrap_or_else(|| format!("HTTP {}", raw.status));
                     trouble(worker, batch, answer.call, &message, answer.retry_after).await;
@@ -74,32 +86,34 @@ pub async fn poll(worker: &Worker, batch: Vec<Tracker>, permit: Permit) {
 }
 
 /// Sends the call; a refused token is fetched anew and the call sent once more.
-async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Permit>) -> Result<(Answer, RawAnswer), Failure> {
-    let mut permit = permit;
+pub(super) async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Permit>) -> Result<Asked, Failure> {
+    let (mut permit, mut any_fetched) = (permit, false);
     for first in [true, false] {
         let mut held = match permit.take() {
             Some(permit) => permit,
             None => another_permit(worker).await?,
         };
         let Got { token, fetched } = worker.tokens.get(worker, &context(worker)).await?;
+        any_fetched |= fetched;
         if fetched && worker.account.limits.token_calls_count {
             // The permit went into the token call. Given back first: there may be but one.
             drop(held);
             held = another_permit(worker).await?;
         }
-        let answer = exchange(worker, items, token.as_ref(), &held).await;
+        let call = context(worker);
+        let answer = exchange(worker, items, token.as_ref(), &held, &call).await;
         drop(held);
         let raw = answer?;
         let read = worker.account.carrier.read_answer_in(&worker.account.environment, items, &raw);
         match (&token, read.token_refused) {
             (Some(value), true) if first => worker.tokens.refused(&worker.shared.store, &worker.account, value).await,
-            _ => return Ok((read, raw)),
+            _ => return Ok(Asked { answer: read, raw, call, fetched: any_fetched }),
         }
     }
     Err(Failure::Failed(PollOutcome::AuthFailed, "a fresh token was refused".to_owned(), None))
 }
 
-fn context(worker: &Worker) -> CallContext {
+pub(super) fn context(worker: &Worker) -> CallContext {
     CallContext { now: crate::clock::now(), request_id: worker.request_id() }
 }
 
@@ -119,12 +133,12 @@ async fn exchange(
     items: &[CallItem],
     token: Option<&SecretString>,
     permit: &Permit,
+    call: &CallContext,
 ) -> Result<RawAnswer, Failure> {
     let account = &worker.account;
-    let call = context(worker);
     let mut request = account
         .carrier
-        .plan_call(&account.context(), items, token, &call)
+        .plan_call(&account.context(), items, token, call)
         .map_err(|problem| Failure::Unaskable(problem.to_string()))?;
     let sent = Instant::now();
     request.timeout = request.timeout.min(worker.longest_exchange);
@@ -199,7 +213,7 @@ async fn commit(worker: &Worker, tracker: Tracker, parcel: &ParcelAnswer, at: Ti
 }
 
 /// The call told nothing: leave the account or the parcels alone for a while.
-async fn trouble(
+pub(super) async fn trouble(
     worker: &Worker,
     batch: Vec<Tracker>,
     outcome: PollOutcome,

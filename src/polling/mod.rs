@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod settle;
 mod timers;
 mod token;
+pub mod trial;
 pub mod windows;
 mod worker;
 

@@ -20,6 +20,7 @@ use super::call;
 use super::lease::{self, Held, Term};
 use super::settle::Policy;
 use super::token::TokenCache;
+use super::trial::Wishes;
 use super::windows::Permit;
 use crate::model::{Tracker, TrackerId, time};
 use crate::store::{Lease, Store, StoreError};
@@ -241,11 +242,12 @@ async fn work(worker: &Arc<Worker>, held: &mut Held, pulse: &Pulse, cancel: &Can
     if let Ok(Some(pause)) = pulse.step(worker.shared.store.account_pause(&worker.account.name)).await {
         worker.pause(pause.until);
     }
-    let unreadable = Repeats::new();
+    let (unreadable, mut wishes) = (Repeats::new(), Wishes::default());
     while !cancel.is_cancelled() && pulse.step(keep(worker, held)).await {
         while let Some(ended) = calls.try_join_next() {
             report(ended);
         }
+        pulse.step(wishes.look(worker, &mut calls)).await;
         let next = if worker.is_paused(crate::clock::now()) {
             NextLook::Later
         } else {

@@ -303,6 +303,18 @@ pub fn token(account: &AccountName) -> String {
     of_account(account, "token")
 }
 
+/// LIST, sealed: calls that somebody asks the account's lease holder for. Expires by itself.
+#[must_use]
+pub fn wishes(account: &AccountName) -> String {
+    of_account(account, "wishes")
+}
+
+/// STRING, sealed: what came of such a call. Expires by itself.
+#[must_use]
+pub fn granted(account: &AccountName, wish: &str) -> String {
+    of_account(account, &format!("granted:{wish}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

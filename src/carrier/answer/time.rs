@@ -86,17 +86,17 @@ fn joined(parts: &[Option<Cow<'_, str>>; 3]) -> String {
 }
 
 fn read_form(form: &TimeForm, scope: &Scope<'_>, zones: Zones<'_>) -> Option<EventTime> {
-    let text = source_text(main_source(form), scope)?;
-    let time = source_text(form.time.as_ref(), scope);
+    let mut text = source_text(main_source(form), scope)?;
+    let mut time = source_text(form.time.as_ref(), scope);
+    if let (TimeKind::Date(_), Some(_)) = (&form.kind, &form.time) {
+        // Read as one text, and kept as one.
+        text = Cow::Owned(format!("{text} {}", time.take()?));
+    }
     let reading = match &form.kind {
         TimeKind::Nothing => None,
         TimeKind::EpochMs(_) => epoch(&text, 1000),
         TimeKind::EpochS(_) => epoch(&text, 1),
-        TimeKind::Text(_) => written(&text, &form.formats),
-        TimeKind::Date(_) => match &form.time {
-            Some(_) => written(&format!("{text} {}", time.as_ref()?), &form.formats),
-            None => written(&text, &form.formats),
-        },
+        TimeKind::Text(_) | TimeKind::Date(_) => written(&text, &form.formats),
     }?;
     let apart = source_text(form.offset.as_ref(), scope);
     let parts = [Some(text), time, apart];

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -72,15 +73,15 @@ fn name_of(local: &str) -> String {
 }
 
 fn insert(fields: &mut Map<String, Value>, name: String, value: Value, lists: &[String]) {
-    match fields.get_mut(&name) {
-        Some(Value::Array(several)) => several.push(value),
-        Some(first) => *first = Value::Array(vec![first.take(), value]),
-        None if lists.contains(&name) => {
-            fields.insert(name, Value::Array(vec![value]));
+    match fields.entry(name) {
+        Entry::Vacant(slot) => {
+            let alone = !lists.contains(slot.key());
+            slot.insert(if alone { value } else { Value::Array(vec![value]) });
         }
-        None => {
-            fields.insert(name, value);
-        }
+        Entry::Occupied(mut slot) => match slot.get_mut() {
+            Value::Array(several) => several.push(value),
+            first => *first = Value::Array(vec![first.take(), value]),
+        },
     }
 }
 

@@ -7,7 +7,19 @@ pub fn fold(text: &str) -> String {
         return fold_ascii(text);
     }
     let mut out = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            out.push(c.to_ascii_lowercase());
+            continue;
+        }
+        fold_char(c, &mut out);
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn fold_char(c: char, out: &mut String) {
+    for c in c.to_lowercase() {
         match c {
             c if c.is_whitespace() => {
                 if !out.is_empty() && !out.ends_with(' ') {
@@ -22,8 +34,6 @@ pub fn fold(text: &str) -> String {
             },
         }
     }
-    out.truncate(out.trim_end().len());
-    out
 }
 
 fn fold_ascii(text: &str) -> String {

@@ -5,6 +5,7 @@
 mod lease;
 mod periods;
 mod windows;
+mod wishes;
 
 use std::collections::BTreeMap;
 

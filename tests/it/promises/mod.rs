@@ -14,3 +14,4 @@ mod operations;
 mod races;
 mod secrets;
 mod tenants;
+mod trial;
