@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use support::{Asking, items, setting, stand_in};
 use tokio_util::sync::CancellationToken;
-use wismo::carrier::{CallItem, RawAnswer};
+use wismo::carrier::{CallItem, Carrier, RawAnswer, Registry};
 use wismo::simulator::carriers::{Options, StandIn, sandbox};
 use wismo::simulator::time::SimClock;
 use wismo::simulator::world::Network;
@@ -32,6 +32,49 @@ fn main() {
         measure(&stand_in, &numbers).await;
     });
     stop.cancel();
+    println!("\nthe sample of a delivered parcel of every carrier, by ratio");
+    println!(
+        "{:<17} {:>6} {:>6} {:>7} {:>8} {:>8} {:>8}",
+        "carrier", "kind", "events", "bytes", "parse", "read", "ratio"
+    );
+    let registry = Registry::builtin();
+    let mut rows: Vec<(f64, String)> = registry.all().filter_map(|carrier| sample(carrier)).collect();
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    rows.iter().for_each(|(_, row)| println!("{row}"));
+    let (count, above) = (rows.len(), rows.iter().filter(|(ratio, _)| *ratio > 4.0).count());
+    let middle = rows.get(count / 2).map_or(f64::NAN, |(ratio, _)| *ratio);
+    println!("{count} carriers, {above} above 4, half of them below {middle:.1}");
+}
+
+/// Ratio and row of a carrier's `delivered` sample, or of the one like it that its folder has.
+fn sample(carrier: &Carrier) -> Option<(f64, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("carriers").join(carrier.code().as_str());
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder.join("samples")).ok()?.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let named = |name: &str| {
+        let fits =
+            |file: &&std::path::PathBuf| file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with(name));
+        files.iter().filter(|file| !file.to_string_lossy().ends_with(".expect.json")).find(fits)
+    };
+    let file = named("delivered").or_else(|| named("moving"))?;
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file.with_extension("expect.json")).unwrap()).unwrap();
+    let numbers: Vec<String> = serde_json::from_value(expected["numbers"].clone()).unwrap_or_default();
+    let items = items(&numbers);
+    let raw = RawAnswer {
+        status: expected["http_status"].as_u64().map_or(200, |status| u16::try_from(status).unwrap()),
+        headers: Vec::new(),
+        body: std::fs::read(file).unwrap(),
+        observed_at: "2026-03-12T12:00:00Z".parse().unwrap(),
+    };
+    let answer = carrier.read_answer(&items, &raw);
+    let seen: usize = answer.parcels.iter().filter_map(|p| p.observation.as_ref()).map(|seen| seen.events.len()).sum();
+    let parse = best(|| parse(&raw));
+    let read = best(|| drop(black_box(carrier.read_answer(&items, &raw))));
+    let kind = file.extension()?.to_string_lossy().into_owned();
+    let (code, bytes, ratio) = (carrier.code().as_str(), raw.body.len(), read / parse);
+    Some((ratio, format!("{code:<17} {kind:>6} {seen:>6} {bytes:>7} {parse:>8.1} {read:>8.1} {ratio:>8.1}")))
 }
 
 async fn measure(stand_in: &StandIn, numbers: &[String]) {

@@ -67,12 +67,11 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     };
     match &args.what {
         What::List { json, .. } => list(&registry, *json),
-        What::Unmapped(_) => {}
         What::Show { code, json, .. } => match super::carrier(&registry, code) {
             Ok(carrier) => show(&carrier, *json),
             Err(code) => return code,
         },
-        What::Test(_) | What::Try(_) => {}
+        What::Test(_) | What::Try(_) | What::Unmapped(_) => {}
     }
     ExitCode::SUCCESS
 }
