@@ -1,20 +1,23 @@
 //! `wismo carriers`: what wismo knows of carriers.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 mod mutate;
+mod new;
+mod show;
 mod test;
 mod trial;
 
 use super::{ConfigArgs, output};
-use crate::carrier::{Carrier, Outline, Registry};
+use crate::carrier::{Outline, Registry};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers test carriers\n  wismo carriers try ups 1Z12345E0205271688 --account ups"
+    after_help = "Examples:\n  wismo carriers list\n  wismo carriers show ups\n  wismo carriers new acme\n  wismo carriers test carriers\n  wismo carriers try ups 1Z12345E0205271688 --account ups"
 )]
 pub struct CarriersArgs {
     #[command(subcommand)]
@@ -51,6 +54,8 @@ enum What {
     Test(test::TestArgs),
     /// Ask a carrier about one number, live, inside the account's quota
     Try(trial::TryArgs),
+    /// Begin a carrier: a commented definition, a sample, a call vector
+    New(new::NewArgs),
 }
 
 /// Runs the subcommand.
@@ -60,6 +65,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
         What::List { config, .. } | What::Show { config, .. } => config,
         What::Test(args) => return test::run(args),
         What::Try(args) => return super::wait(trial::run(args)),
+        What::New(args) => return new::run(args),
     };
     let (_, registry) = match config.load_with_carriers() {
         Ok(loaded) => loaded,
@@ -68,10 +74,10 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     match &args.what {
         What::List { json, .. } => list(&registry, *json),
         What::Show { code, json, .. } => match super::carrier(&registry, code) {
-            Ok(carrier) => show(&carrier, *json),
+            Ok(carrier) => show::show(&carrier, *json),
             Err(code) => return code,
         },
-        What::Test(_) | What::Try(_) | What::Unmapped(_) => {}
+        What::Test(_) | What::Try(_) | What::Unmapped(_) | What::New(_) => {}
     }
     ExitCode::SUCCESS
 }
@@ -89,48 +95,10 @@ fn list(registry: &Registry, as_json: bool) {
     }
 }
 
-fn show(carrier: &Carrier, as_json: bool) {
-    if as_json {
-        output::json(&carrier.describe());
-        return;
-    }
-    let d = carrier.definition();
-    output::line(format!("{} ({})", d.name, d.code));
-    section(
-        "Credentials",
-        d.credentials
-            .iter()
-            .map(|(name, c)| format!("{name}{}: {}", if c.required { "" } else { " (optional)" }, c.help)),
-    );
-    section(
-        "Asked beside the number",
-        d.inputs.iter().map(|(name, i)| format!("{name}{}: {}", if i.required { "" } else { " (optional)" }, i.help)),
-    );
-    section("Environments", d.environments.keys().cloned());
-    section(
-        "Limits",
-        d.limits.iter().map(|(name, l)| {
-            let windows: Vec<String> =
-                l.windows.iter().map(|w| format!(", {} calls in {:?}", w.calls, w.per)).collect();
-            let windows = windows.concat();
-            format!(
-                "{name}: {} calls a second{windows}, {} at once, {} numbers a call ({})",
-                l.per_second, l.concurrent, l.numbers_per_call, l.source
-            )
-        }),
-    );
-    section("Numbers", d.numbers.iter().map(|n| format!("{}: {}", n.name, n.examples.join(", "))));
-    let widest = d.scripts.iter().map(|s| s.number.chars().count()).max().unwrap_or(0);
-    section("Numbers that play a story", d.scripts.iter().map(|s| format!("{:<widest$}  {}", s.number, s.story)));
-    section("Sources", d.facts.iter().map(|f| format!("{}: {}", f.what, f.source)));
-}
-
-fn section(title: &str, lines: impl Iterator<Item = String>) {
-    let lines: Vec<String> = lines.collect();
-    if !lines.is_empty() {
-        output::line(format!("\n{title}"));
-        for line in lines {
-            output::line(format!("  {line}"));
-        }
+/// A folder of carriers: the one that is named, else the configured one, else that of the working directory.
+fn folder(named: Option<&Path>, config: &ConfigArgs) -> Result<PathBuf, ExitCode> {
+    match named {
+        Some(named) => Ok(named.to_owned()),
+        None => Ok(config.load()?.carriers_dir.unwrap_or_else(|| PathBuf::from("carriers"))),
     }
 }

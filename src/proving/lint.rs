@@ -27,6 +27,9 @@ const KINDS: &[&str] = &[
     "other_shape",
 ];
 
+/// What `wismo carriers new` marks its examples with.
+const MARK: &str = "FILL IN";
+
 /// What the samples of a carrier touched.
 #[derive(Debug, Default)]
 pub struct Touched {
@@ -157,6 +160,13 @@ pub fn definition(definition: &Definition, samples: &[&Sample], report: &mut Rep
         for message in code_catch_alls(lookup) {
             report.problem_at(Kind::CatchAll, "carrier.toml", format!("codes[{at}]"), message);
         }
+    }
+}
+
+/// What a skeleton left to be written.
+pub fn unfinished(text: &str, report: &mut Report) {
+    for (line, _) in (1..).zip(text.lines()).filter(|(_, line)| line.contains(MARK)) {
+        report.at_line(Kind::Unfinished, "carrier.toml", line, format!("still to be written: {MARK}"));
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `differ` | two values, place by place |
 //! | `lint` | what nobody mapped, what nothing hits, what everything would hit |
 //! | [`mutate`] | whether anything notices when a definition is altered |
+//! | [`table`] | all carriers of a folder on one page |
 //! | `report` | what was found |
 
 mod differ;
@@ -16,6 +17,7 @@ mod lint;
 pub mod mutate;
 mod report;
 mod sample;
+pub mod table;
 mod vector;
 
 pub use differ::{Difference, differences};
@@ -41,7 +43,9 @@ pub fn prove(house: &House, folder: &CarrierFolder) -> Report {
     report.codes = codes(&carrier);
     run_samples(house, folder, &carrier, &mut report);
     run_vectors(folder, &carrier, &mut report);
-    for finding in report.findings.iter_mut().filter(|finding| finding.file == "carrier.toml") {
+    lint::unfinished(&folder.text, &mut report);
+    let unplaced = |finding: &&mut Finding| finding.file == "carrier.toml" && finding.line.is_none();
+    for finding in report.findings.iter_mut().filter(unplaced) {
         let key = finding.key.as_deref().unwrap_or_default();
         finding.line = load::line_of(&folder.text, key.split(' ').next().unwrap_or_default());
     }

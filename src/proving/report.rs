@@ -25,6 +25,8 @@ pub enum Kind {
     Numbers,
     /// An expression that fails.
     Expression,
+    /// A skeleton's example that is still there.
+    Unfinished,
     /// A kind of sample that is missing.
     Kinds,
 }
@@ -112,6 +114,12 @@ impl Report {
         if let Some(added) = self.findings.last_mut() {
             added.warning = true;
         }
+    }
+
+    /// Adds a warning about a line.
+    pub(super) fn at_line(&mut self, kind: Kind, file: &str, line: usize, message: String) {
+        let (file, key, differences) = (file.to_owned(), None, Vec::new());
+        self.findings.push(Finding { kind, warning: true, file, line: Some(line), key, message, differences });
     }
 
     /// Every warning fails the proof, too.

@@ -58,6 +58,35 @@ fn every_folder_proves_itself() {
     assert!(!house.carriers.is_empty(), "no carriers at all");
 }
 
+/// `WISMO_WRITE_DOCS=1` writes the table anew.
+#[test]
+fn the_table_of_carriers_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/carriers.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let table = proving::table::markdown(&house()).unwrap();
+    let wanted = proving::table::placed(&page, &table).expect("docs/carriers.md holds both marks of the table");
+    if std::env::var_os("WISMO_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+        return;
+    }
+    assert!(page == wanted, "docs/carriers.md is old: WISMO_WRITE_DOCS=1 writes its table anew\n{table}");
+}
+
+/// French shops come first: nothing of these carriers can change without a sample or a call that notices.
+#[test]
+fn nothing_of_the_french_carriers_changes_unnoticed() {
+    const FRENCH: &[&str] = &["laposte", "mondialrelay", "ups", "fedex"];
+    let only: Vec<String> = FRENCH.iter().map(|code| (*code).to_owned()).collect();
+    let mut survivors = String::new();
+    for hunted in proving::mutate::hunt(&house(), &only, &|_, _| {}) {
+        assert!(hunted.refused.is_none() && hunted.mutants > 100, "{}: {:?}", hunted.carrier, hunted.refused);
+        for survivor in hunted.survivors {
+            writeln!(survivors, "  {}: {survivor:?}", hunted.carrier).unwrap();
+        }
+    }
+    assert!(survivors.is_empty(), "\n{survivors}");
+}
+
 #[test]
 fn every_folder_is_compiled_in() {
     for folder in folders() {

@@ -59,10 +59,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
 }
 
 fn house(args: &TestArgs) -> Result<House, ExitCode> {
-    let dir = match &args.dir {
-        Some(dir) => dir.clone(),
-        None => args.config.load()?.carriers_dir.unwrap_or_else(|| PathBuf::from("carriers")),
-    };
+    let dir = super::folder(args.dir.as_deref(), &args.config)?;
     if !dir.is_dir() {
         return Err(fail(USAGE, format!("{} is no folder: name the one that holds the carriers", dir.display())));
     }
