@@ -19,6 +19,7 @@ mod faces;
 mod lives;
 mod private;
 mod promises;
+mod proving;
 mod receivers;
 mod renormalize;
 mod standins;

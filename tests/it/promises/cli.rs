@@ -188,6 +188,8 @@ fn help_has_examples_and_goes_to_standard_output() {
         vec!["run", "--help"],
         vec!["check", "--help"],
         vec!["carriers", "list", "--help"],
+        vec!["carriers", "test", "--help"],
+        vec!["carriers", "new", "--help"],
     ] {
         let output = wismo(&arguments);
         let told = text(&output.stdout);
