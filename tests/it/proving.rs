@@ -115,7 +115,7 @@ fn shared_tables_beside_the_folders_are_read() {
     let definition = fs::read_to_string(acme.file("carrier.toml")).unwrap();
     let (kept, table) = definition.split_once("[x]\n").unwrap();
     fs::write(acme.file("carrier.toml"), kept).unwrap();
-    assert_eq!(acme.errors(), [pair("definition", "codes[0].include")]);
+    assert!(acme.errors().contains(&pair("definition", "codes[0].include")));
     let shared = acme.dir.path().join("_shared");
     fs::create_dir(&shared).unwrap();
     let table = table.lines().take_while(|line| line.contains('=')).collect::<Vec<_>>().join("\n");
