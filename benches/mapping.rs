@@ -40,7 +40,9 @@ fn main() {
     let registry = Registry::builtin();
     let mut rows: Vec<(f64, String)> = registry.all().filter_map(|carrier| sample(carrier)).collect();
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    rows.iter().for_each(|(_, row)| println!("{row}"));
+    for (_, row) in &rows {
+        println!("{row}");
+    }
     let (count, above) = (rows.len(), rows.iter().filter(|(ratio, _)| *ratio > 4.0).count());
     let middle = rows.get(count / 2).map_or(f64::NAN, |(ratio, _)| *ratio);
     println!("{count} carriers, {above} above 4, half of them below {middle:.1}");

@@ -1,5 +1,7 @@
 //! Two values, place by place.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// One place where two values differ.
@@ -49,7 +51,7 @@ fn compare(at: &mut String, expected: &Value, found: &Value, partial: bool, out:
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (index, (a, b)) in a.iter().zip(b).enumerate() {
-                at.push_str(&format!("[{index}]"));
+                let _ = write!(at, "[{index}]");
                 compare(at, a, b, partial, out);
                 at.truncate(end);
             }

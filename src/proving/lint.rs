@@ -11,7 +11,7 @@ use crate::carrier::answer::Hit;
 use crate::carrier::definition::answer::OutcomeRule;
 use crate::carrier::definition::answer::codes::{CodeLookup, LookupBody};
 use crate::carrier::definition::{AuthKind, Definition};
-use crate::carrier::expr::{Scope, watch};
+use crate::carrier::expr::{Condition, Scope, watch};
 use crate::carrier::{Carrier, Normalized};
 
 /// Kinds of samples that every carrier has, by the start of their names.
@@ -48,7 +48,7 @@ impl Touched {
         // An answer of no known shape makes expressions stumble, and may.
         if found["outcome"] != "drifted" {
             for failure in failures {
-                report.warning(Kind::Expression, &sample.name, None, format!("an expression fails: {failure}"));
+                report.warning(Kind::Expression, &sample.name, None, &format!("an expression fails: {failure}"));
             }
         }
         found
@@ -69,13 +69,13 @@ impl Touched {
 
     /// Tells every rule that no sample hits.
     pub fn untouched(&self, definition: &Definition, origins: &[String], report: &mut Report) {
-        let told = "no sample hits this rule".to_owned();
+        let told = "no sample hits this rule";
         for (list, rules, touched) in [
             ("outcome", &definition.outcome, &self.outcome),
             ("item_outcome", &definition.item_outcome, &self.item_outcome),
         ] {
             for at in (0..rules.len()).filter(|at| !touched.contains(at)) {
-                report.warning(Kind::Untouched, "carrier.toml", Some(format!("{list}[{at}]")), told.clone());
+                report.warning(Kind::Untouched, "carrier.toml", Some(format!("{list}[{at}]")), told);
             }
         }
         for (at, lookup) in definition.codes.iter().enumerate() {
@@ -92,7 +92,7 @@ impl Touched {
                     Kind::Untouched,
                     "carrier.toml",
                     Some(key),
-                    format!("no sample has {}", missing.join(", ")),
+                    &format!("no sample has {}", missing.join(", ")),
                 );
             }
         }
@@ -127,7 +127,7 @@ fn unmapped(sample: &Sample, found: &Value, report: &mut Report) {
             let key = format!("parcels[{at}].events[{place}]");
             let what = format!("the code {} ({}) is unmapped", event["code"], event["description"]);
             let message = format!("{what}: map it, or expect \"effect\": \"unmapped\" if nobody knows it");
-            report.problem_at(Kind::Unmapped, &sample.name, key, message);
+            report.problem_at(Kind::Unmapped, &sample.name, key, &message);
         }
     }
 }
@@ -142,23 +142,23 @@ pub fn definition(definition: &Definition, samples: &[&Sample], report: &mut Rep
                 "{:?} has no examples: numbers that match, their check digits made by other means",
                 format.name
             );
-            report.warning(Kind::Numbers, "carrier.toml", Some(key.clone()), message);
+            report.warning(Kind::Numbers, "carrier.toml", Some(key.clone()), &message);
         }
         if TEXTS.iter().all(|text| format.regex.is_match(text)) {
             let message = format!("{:?} matches whatever is written: say what its numbers look like", format.name);
-            report.problem_at(Kind::CatchAll, "carrier.toml", key, message);
+            report.problem_at(Kind::CatchAll, "carrier.toml", key, &message);
         }
     }
     for (list, rules) in [("outcome", &definition.outcome), ("item_outcome", &definition.item_outcome)] {
         for (at, rule) in rules.iter().enumerate() {
             if let Some(message) = matches_everything(rule) {
-                report.problem_at(Kind::CatchAll, "carrier.toml", format!("{list}[{at}]"), message);
+                report.problem_at(Kind::CatchAll, "carrier.toml", format!("{list}[{at}]"), &message);
             }
         }
     }
     for (at, lookup) in definition.codes.iter().enumerate() {
         for message in code_catch_alls(lookup) {
-            report.problem_at(Kind::CatchAll, "carrier.toml", format!("codes[{at}]"), message);
+            report.problem_at(Kind::CatchAll, "carrier.toml", format!("codes[{at}]"), &message);
         }
     }
 }
@@ -177,7 +177,7 @@ fn kinds(definition: &Definition, samples: &[&Sample], report: &mut Report) {
     let missing: Vec<&str> = KINDS.iter().copied().filter(|kind| asks(kind) && !is(kind)).collect();
     if !missing.is_empty() {
         let message = format!("no sample whose name starts with {}", missing.join(", "));
-        report.warning(Kind::Kinds, "samples", None, message);
+        report.warning(Kind::Kinds, "samples", None, &message);
     }
 }
 
@@ -185,7 +185,7 @@ fn kinds(definition: &Definition, samples: &[&Sample], report: &mut Report) {
 const TEXTS: &[&str] = &["1Z", "0123456789", "{}", "<a>b</a>", "not found", "é", "[null]", "AB 12-3"];
 
 fn matches_everything(rule: &OutcomeRule) -> Option<String> {
-    if rule.when.as_ref().is_some_and(|when| when.is_constant()) {
+    if rule.when.as_ref().is_some_and(Condition::is_constant) {
         return Some("its `when` looks at nothing of the answer: it holds always or never".to_owned());
     }
     let by_text = rule.text.as_ref().is_some_and(|pattern| TEXTS.iter().all(|text| pattern.0.is_match(text)));
@@ -205,7 +205,7 @@ fn code_catch_alls(lookup: &CodeLookup) -> Vec<String> {
     if lookup.on.as_ref().is_some_and(|on| on.is_constant() && on.text(&Scope::new()).is_some()) {
         told.push("`on` gives the same for every event: an unknown code would move the status".to_owned());
     }
-    if lookup.when.as_ref().is_some_and(|when| when.is_constant()) {
+    if lookup.when.as_ref().is_some_and(Condition::is_constant) {
         told.push("its `when` looks at nothing of the answer: it holds always or never".to_owned());
     }
     if let LookupBody::Text(rules) = &lookup.body {

@@ -101,16 +101,16 @@ impl Report {
     }
 
     /// Adds a problem of a place in a file.
-    pub(super) fn problem_at(&mut self, kind: Kind, file: &str, key: String, message: String) {
-        self.add(kind, Some(key), file, &message, Vec::new());
+    pub(super) fn problem_at(&mut self, kind: Kind, file: &str, key: String, message: &str) {
+        self.add(kind, Some(key), file, message, Vec::new());
     }
 
     /// Adds what does not fail the proof; the same of several samples once.
-    pub(super) fn warning(&mut self, kind: Kind, file: &str, key: Option<String>, message: String) {
+    pub(super) fn warning(&mut self, kind: Kind, file: &str, key: Option<String>, message: &str) {
         if self.findings.iter().any(|known| known.warning && known.key == key && known.message == message) {
             return;
         }
-        self.add(kind, key, file, &message, Vec::new());
+        self.add(kind, key, file, message, Vec::new());
         if let Some(added) = self.findings.last_mut() {
             added.warning = true;
         }

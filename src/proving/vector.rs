@@ -126,20 +126,30 @@ pub struct Expected {
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
     /// The body as it is sent; `null`: none.
-    #[serde(default, with = "given")]
-    body: Option<Option<String>>,
+    #[serde(default)]
+    body: Body,
     /// The body as JSON, whatever its keys are ordered like.
     json: Option<Value>,
     /// The page for people of the first parcel.
     page: Option<String>,
 }
 
-/// Tells `null` from absent.
-mod given {
-    use serde::{Deserialize, Deserializer};
+/// What is expected of the body.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Option<String>")]
+enum Body {
+    /// It is not looked at.
+    #[default]
+    Unasked,
+    /// None is sent.
+    Absent,
+    /// It is this text.
+    Text(String),
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
-        Option::deserialize(d).map(Some)
+impl From<Option<String>> for Body {
+    fn from(given: Option<String>) -> Self {
+        given.map_or(Self::Absent, Self::Text)
     }
 }
 
@@ -159,7 +169,7 @@ impl Vector {
     pub fn read(path: &Path, name: &str) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         let given: Given = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        if given.expect.json.is_some() && given.expect.body.is_some() {
+        if given.expect.json.is_some() && given.expect.body != Body::Unasked {
             return Err("expect holds body or json, not both".to_owned());
         }
         if given.expect == Expected::default() && given.answer.is_none() {
@@ -241,10 +251,14 @@ impl Expected {
             found.insert(format!("headers.{name}"), json!(sent.map(|(_, value)| value.expose_secret())));
         }
         let body = made.body.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        if let Some(wanted) = &self.body {
-            let plain = |body: &Option<String>| json!(body.as_deref().map(str::trim));
-            expected.insert("body".to_owned(), plain(wanted));
-            found.insert("body".to_owned(), plain(&body));
+        let wanted = match &self.body {
+            Body::Unasked => None,
+            Body::Absent => Some(Value::Null),
+            Body::Text(text) => Some(json!(text.trim())),
+        };
+        if let Some(wanted) = wanted {
+            expected.insert("body".to_owned(), wanted);
+            found.insert("body".to_owned(), json!(body.as_deref().map(str::trim)));
         }
         if let Some(wanted) = &self.json {
             let read = body.as_deref().map(|body| serde_json::from_str(body).unwrap_or_else(|_| json!(body)));

@@ -154,7 +154,9 @@ fn codes_that_nobody_mapped_are_errors_unless_they_are_expected() {
         ("\"substatus\": \"in_transit\",\n", ""),
         ("\"substatus\": \"in_transit\", \"effect\": \"moves\", ", ""),
     ];
-    expectation.iter().for_each(|(from, to)| acme.change("samples/moving.expect.json", from, to));
+    for (from, to) in expectation {
+        acme.change("samples/moving.expect.json", from, to);
+    }
     assert_eq!(acme.errors(), [pair("unmapped", "parcels[0].events[1]")]);
     acme.change(
         "samples/moving.expect.json",

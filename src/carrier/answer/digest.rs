@@ -145,7 +145,7 @@ mod tests {
             of_bytes(&[], |part| part(b"ab")),
             of_bytes(&[], |part| {
                 part(b"a");
-                part(b"b")
+                part(b"b");
             })
         );
         assert_ne!(of_bytes(&[], |part| part(b"a")), of_bytes(&[], |part| part(b"a\0")));

@@ -43,7 +43,9 @@ pub fn run(args: &NewArgs) -> ExitCode {
     }
     match write(&folder, code.as_str(), &dir) {
         Ok(files) => {
-            files.iter().for_each(|file| output::line(format!("wrote {}", file.display())));
+            for file in files {
+                output::line(format!("wrote {}", file.display()));
+            }
             output::line(format!("Next: wismo carriers test {}", folder.display()));
             ExitCode::SUCCESS
         }

@@ -1,5 +1,6 @@
 //! `wismo carriers show`: what an operator needs to know of one.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::carrier::definition::{Limits, NumberFormat, Window};
@@ -59,10 +60,10 @@ fn about(carrier: &Carrier) {
 fn limits(limits: &Limits) -> String {
     let mut told = format!("{} calls a second, {} at once", limits.per_second, limits.concurrent);
     for window in &limits.windows {
-        told.push_str(&format!(", {}", self::window(window)));
+        let _ = write!(told, ", {}", self::window(window));
     }
     if let Some(least) = limits.per_parcel {
-        told.push_str(&format!(", one parcel at most every {}", length(least)));
+        let _ = write!(told, ", one parcel at most every {}", length(least));
     }
     format!("{told} ({})", limits.source)
 }
@@ -88,13 +89,13 @@ fn configuration(d: &Definition) -> String {
     let mut text = format!("  [accounts.my_{code}]\n  carrier = \"{code}\"\n  shops = [\"*\"]");
     if d.environments.len() > 1 {
         let names: Vec<&str> = d.environments.keys().map(String::as_str).collect();
-        text.push_str(&format!("\n  environment = \"{}\"    # {}", names[0], names.join(", ")));
+        let _ = write!(text, "\n  environment = \"{}\"    # {}", names[0], names.join(", "));
     }
     if !d.credentials.is_empty() {
-        text.push_str(&format!("\n  [accounts.my_{code}.credentials]"));
+        let _ = write!(text, "\n  [accounts.my_{code}.credentials]");
         for (name, credential) in &d.credentials {
             let mark = if credential.required { "" } else { "# " };
-            text.push_str(&format!("\n  {mark}{name} = {{ credential = \"{code}-{name}\" }}"));
+            let _ = write!(text, "\n  {mark}{name} = {{ credential = \"{code}-{name}\" }}");
         }
     }
     text

@@ -70,11 +70,10 @@ fn mapped(table: &Table, place: &Place, all: &mut Mutants) {
     for (key, value) in table {
         let place = place.key(key);
         match (key.as_str(), value) {
-            ("order" | "headline", Value::String(_) | Value::Boolean(_)) => {}
             ("zone", Value::String(zone)) => self::zone(zone, &place, all),
             ("utc" | "ignore_offset", Value::Boolean(true)) => all.set(What::Zone, &place, false),
             ("as", _) if !days_only(table) => all.add(What::Format, &place, Change::Remove),
-            ("as", _) => {}
+            ("as", _) | ("order" | "headline", Value::String(_) | Value::Boolean(_)) => {}
             ("formats", Value::Array(formats)) => self::formats(formats, &place, all),
             ("when" | "where", value) => condition(value, &place, What::Path, all),
             (_, Value::String(word)) if fixed(key, word).is_some() => {
