@@ -184,7 +184,8 @@ fn secrets_never_show_in_debug() {
         let token = SecretString::from(secret);
         let number = carrier.definition().numbers.iter().find_map(|format| format.examples.first()).unwrap();
         let number = carrier.normalise(number).unwrap();
-        let inputs = |value: &str| carrier.definition().inputs.keys().map(|name| (name.clone(), value.to_owned())).collect();
+        let inputs =
+            |value: &str| carrier.definition().inputs.keys().map(|name| (name.clone(), value.to_owned())).collect();
         let fitting = ["69001", "FR", "2026-03-12", "4711", "AMZN_FR"].map(inputs);
         let inputs = fitting.into_iter().find(|inputs| carrier.input_problems(inputs).is_empty()).unwrap_or_default();
         let asked = CallItem { inputs, ..item(&number) };

@@ -75,7 +75,8 @@ fn the_table_of_carriers_is_true() {
 /// French shops come first: nothing of these carriers can change without a sample or a call that notices.
 #[test]
 fn nothing_of_the_french_carriers_changes_unnoticed() {
-    const FRENCH: &[&str] = &["laposte", "mondialrelay", "ups", "fedex"];
+    const FRENCH: &[&str] =
+        &["laposte", "chronopost", "mondialrelay", "colisprive", "relaiscolis", "gls", "ups", "fedex"];
     let only: Vec<String> = FRENCH.iter().map(|code| (*code).to_owned()).collect();
     let mut survivors = String::new();
     for hunted in proving::mutate::hunt(&house(), &only, &|_, _| {}) {

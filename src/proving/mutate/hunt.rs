@@ -216,15 +216,17 @@ impl Prover<'_> {
             let notices = |vector: &&Vector| vector.differences(carrier).map_or(true, |found| !found.is_empty());
             self.vectors.iter().any(notices)
         };
-        if matches!(what, What::Request | What::Token) {
-            return of_calls();
+        let about_calls = matches!(what, What::Request | What::Token);
+        if about_calls && of_calls() {
+            return true;
         }
+        // What an environment declares is known in answers, too, so samples may notice.
         let first = if guess.prover == at { guess.sample.min(self.samples.len()) } else { 0 };
         let order = (first..self.samples.len()).chain(0..first);
         let found = order.into_iter().find(|sample| !self.samples[*sample].differences(carrier).is_empty());
         if let Some(sample) = found {
             *guess = Guess { prover: at, sample };
         }
-        found.is_some() || of_calls()
+        found.is_some() || (!about_calls && of_calls())
     }
 }
