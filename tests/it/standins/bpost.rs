@@ -36,9 +36,15 @@ impl StandIn for Bpost {
         }
         let item =
             asked.path.strip_prefix("/services/trackedmail/item/").and_then(|rest| rest.strip_suffix("/trackingInfo"));
-        if asked.method != "GET" || item != Some(self.number()) || told.is_empty() {
-            let xml = "<businessException xmlns=\"http://schema.post.be/tracking/v1/\"><code>404</code><message>Item not found</message></businessException>";
-            return Said::xml(404, xml);
+        let Some(item) = item.filter(|_| asked.method == "GET") else {
+            return Said::text(404, "<html><body>Not Found</body></html>");
+        };
+        if item != self.number() || told.is_empty() {
+            return Said::xml(
+                404,
+                "<businessException xmlns=\"http://schema.post.be/tracking/v1/\"><code>404</code>\
+                 <message>Item not found</message></businessException>",
+            );
         }
         let scans: String = told.iter().map(state_info).collect();
         Said::xml(
