@@ -127,7 +127,6 @@ fn what_is_kept_of_an_answer_reads_the_same_and_tells_of_nobody_else() {
             let (Some(whole), Some(seen)) = (&parcel.kept, &parcel.observation) else { continue };
             let again = carrier.reread(None, item, whole).observation.unwrap();
             assert_eq!((&again.facts, &again.events, &again.headline), (&seen.facts, &seen.events, &seen.headline));
-            let text = serde_json::to_string(whole).unwrap();
             for other in items.iter().filter(|other| other.number != item.number) {
                 let told = carrier.reread(None, other, whole);
                 assert_eq!(told.observation, None, "{}: {} is told of {}", carrier.code(), item.number, other.number);

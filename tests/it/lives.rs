@@ -89,7 +89,7 @@ impl Row {
                 text,
                 "[accounts.{code}]\ncarrier = \"{code}\"\nenvironment = \"{environment}\"\nshops = \"*\"\n\
                  base_url = \"http://{address}/{code}\"\n\
-                 [accounts.{code}.limits]\nper_second = 10\nwindows = []\n[accounts.{code}.credentials]\n"
+                 [accounts.{code}.limits]\nper_second = 10\nwindows = []\nper_parcel = \"100ms\"\n[accounts.{code}.credentials]\n"
             );
             for (name, value) in stand_in.credentials() {
                 let _ = writeln!(text, "{name} = {}", Value::from(*value));

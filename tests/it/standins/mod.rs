@@ -11,11 +11,87 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+mod amazon_shipping;
+mod aramex;
+mod australiapost;
+mod bluedart;
 mod bpost;
+mod cainiao;
+mod canadapost;
+mod chronopost;
+mod colisprive;
+mod correios;
+mod correos;
+mod delhivery;
+mod dhl;
+mod dhl_express;
+mod dhl_parcel_nl;
+mod dtdc;
+mod fourpx;
+mod geodis;
+mod gls;
+mod hermes;
+mod inpost;
+mod jtexpress;
+mod nationex;
+mod ninjavan;
+mod ontrac;
+mod ontrac_web;
+mod poste_italiane;
+mod postnl;
+mod postnord;
+mod purolator;
+mod relaiscolis;
+mod royalmail;
+mod sf_express;
+mod tnt;
+mod usps;
+mod usps_v3;
+mod yanwen;
+mod yunexpress;
 
 /// One of each.
 pub fn all() -> Vec<Box<dyn StandIn>> {
-    vec![Box::new(bpost::Bpost)]
+    vec![
+        Box::new(amazon_shipping::AmazonShipping::default()),
+        Box::new(aramex::Aramex),
+        Box::new(australiapost::AustraliaPost),
+        Box::new(bluedart::BlueDart),
+        Box::new(bpost::Bpost),
+        Box::new(cainiao::Cainiao),
+        Box::new(canadapost::CanadaPost),
+        Box::new(chronopost::Chronopost),
+        Box::new(colisprive::ColisPrive),
+        Box::new(correios::Correios::default()),
+        Box::new(correos::Correos),
+        Box::new(delhivery::Delhivery),
+        Box::new(dhl::Dhl),
+        Box::new(dhl_express::DhlExpress),
+        Box::new(dhl_parcel_nl::DhlParcelNl),
+        Box::new(dtdc::Dtdc::default()),
+        Box::new(fourpx::FourPx),
+        Box::new(geodis::Geodis),
+        Box::new(gls::Gls::default()),
+        Box::new(hermes::Hermes::default()),
+        Box::new(inpost::Inpost),
+        Box::new(jtexpress::JtExpress),
+        Box::new(nationex::Nationex),
+        Box::new(ninjavan::NinjaVan::default()),
+        Box::new(ontrac::OnTrac),
+        Box::new(ontrac_web::OnTracWeb),
+        Box::new(poste_italiane::PosteItaliane::default()),
+        Box::new(postnl::Postnl),
+        Box::new(postnord::Postnord),
+        Box::new(purolator::Purolator),
+        Box::new(relaiscolis::RelaisColis),
+        Box::new(royalmail::RoyalMail),
+        Box::new(sf_express::SfExpress),
+        Box::new(tnt::Tnt),
+        Box::new(usps::Usps::default()),
+        Box::new(usps_v3::UspsV3::default()),
+        Box::new(yanwen::Yanwen),
+        Box::new(yunexpress::YunExpress::default()),
+    ]
 }
 
 /// A carrier's server.
