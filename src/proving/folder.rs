@@ -1,6 +1,6 @@
 //! What stands in a folder of carriers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct House {
     pub carriers: Vec<CarrierFolder>,
     /// What cannot even be read.
     pub problems: Vec<Problem>,
+    /// Codes and aliases of all folders, each with the carriers that claim it.
+    names: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The folder of one carrier.
@@ -51,6 +53,7 @@ impl House {
         let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
         let (mut shared, mut problems) = (load::builtin_shared(), Vec::new());
         load::read_folder(house, &mut texts, &mut shared, &mut problems);
+        let names = names(&texts);
         if alone {
             let own = absolute.file_name().unwrap_or_default().to_string_lossy();
             texts.retain(|code, _| *code == own);
@@ -64,7 +67,7 @@ impl House {
                 CarrierFolder { code, path, file, text, samples, vectors }
             })
             .collect();
-        Self { shared, carriers, problems }
+        Self { shared, carriers, problems, names }
     }
 
     /// Loads one of its carriers.
@@ -76,7 +79,28 @@ impl House {
     }
 }
 
+/// Codes and aliases, each with the folders that claim it.
+fn names(texts: &BTreeMap<String, (String, String)>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (code, (_, text)) in texts {
+        let document: toml::Table = toml::from_str(text).unwrap_or_default();
+        let aliases = document.get("aliases").and_then(toml::Value::as_array).into_iter().flatten();
+        for name in aliases.filter_map(toml::Value::as_str).chain([code.as_str()]) {
+            names.entry(name.to_ascii_lowercase()).or_default().insert(code.clone());
+        }
+    }
+    names
+}
+
 impl House {
+    /// Names of this carrier that another folder claims, too, each with the other.
+    pub fn clashes(&self, folder: &CarrierFolder) -> impl Iterator<Item = (&str, &str)> {
+        let claimed = self.names.iter().filter(|(_, carriers)| carriers.contains(&folder.code));
+        claimed.flat_map(|(name, carriers)| {
+            carriers.iter().filter(|other| **other != folder.code).map(|other| (name.as_str(), other.as_str()))
+        })
+    }
+
     /// Where each look-up of a carrier stands, those of shared files in the place of their includes.
     #[must_use]
     pub fn origins(&self, folder: &CarrierFolder) -> Vec<String> {

@@ -40,6 +40,10 @@ pub fn prove(house: &House, folder: &CarrierFolder) -> Report {
             return report;
         }
     };
+    for (name, other) in house.clashes(folder) {
+        let message = format!("{name:?} means {other}, too: a name belongs to one carrier");
+        report.problem_at(Kind::Definition, "carrier.toml", "aliases".to_owned(), &message);
+    }
     report.codes = codes(&carrier);
     run_samples(house, folder, &carrier, &mut report);
     run_vectors(folder, &carrier, &mut report);

@@ -187,6 +187,18 @@ fn an_expression_that_fails_is_told() {
 }
 
 #[test]
+fn a_name_belongs_to_one_carrier() {
+    let acme = Acme::new();
+    assert_eq!(code(&wismo(&["carriers", "new", "other", "--dir", &acme.root()])), 0);
+    assert_eq!(code(&acme.test(&[])), 0);
+    acme.change("carrier.toml", "aliases = []", "aliases = [\"Other\"]");
+    let told = text(&acme.test(&[]));
+    assert!(told.contains("\"other\" means other, too") && told.contains("\"other\" means acme_post, too"), "{told}");
+    let alone = wismo(&["carriers", "test", &acme.file("").display().to_string()]);
+    assert_eq!(code(&alone), 1, "{}", text(&alone));
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named() {
     let acme = Acme::new();
     fs::write(acme.file("samples/delivered.json"), "{}").unwrap();
