@@ -6,6 +6,7 @@ use super::load::Shared;
 pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("amazon_shipping", include_str!("../../carriers/amazon_shipping/carrier.toml")),
     ("aramex", include_str!("../../carriers/aramex/carrier.toml")),
+    ("asendia", include_str!("../../carriers/asendia/carrier.toml")),
     ("australiapost", include_str!("../../carriers/australiapost/carrier.toml")),
     ("bluedart", include_str!("../../carriers/bluedart/carrier.toml")),
     ("bpost", include_str!("../../carriers/bpost/carrier.toml")),

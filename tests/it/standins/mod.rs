@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 mod amazon_shipping;
 mod aramex;
+mod asendia;
 mod australiapost;
 mod bluedart;
 mod bpost;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
     vec![
         Box::new(amazon_shipping::AmazonShipping::default()),
         Box::new(aramex::Aramex),
+        Box::new(asendia::Asendia::default()),
         Box::new(australiapost::AustraliaPost),
         Box::new(bluedart::BlueDart),
         Box::new(bpost::Bpost),
