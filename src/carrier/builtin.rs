@@ -12,6 +12,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("bpost", include_str!("../../carriers/bpost/carrier.toml")),
     ("cainiao", include_str!("../../carriers/cainiao/carrier.toml")),
     ("canadapost", include_str!("../../carriers/canadapost/carrier.toml")),
+    ("canpar", include_str!("../../carriers/canpar/carrier.toml")),
     ("chronopost", include_str!("../../carriers/chronopost/carrier.toml")),
     ("colisprive", include_str!("../../carriers/colisprive/carrier.toml")),
     ("correios", include_str!("../../carriers/correios/carrier.toml")),

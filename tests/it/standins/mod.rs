@@ -19,6 +19,7 @@ mod bluedart;
 mod bpost;
 mod cainiao;
 mod canadapost;
+mod canpar;
 mod chronopost;
 mod colisprive;
 mod correios;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(bpost::Bpost),
         Box::new(cainiao::Cainiao),
         Box::new(canadapost::CanadaPost),
+        Box::new(canpar::Canpar),
         Box::new(chronopost::Chronopost),
         Box::new(colisprive::ColisPrive),
         Box::new(correios::Correios::default()),
