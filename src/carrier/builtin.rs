@@ -26,6 +26,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("fourpx", include_str!("../../carriers/fourpx/carrier.toml")),
     ("geodis", include_str!("../../carriers/geodis/carrier.toml")),
     ("gls", include_str!("../../carriers/gls/carrier.toml")),
+    ("gls_canada", include_str!("../../carriers/gls_canada/carrier.toml")),
     ("hermes", include_str!("../../carriers/hermes/carrier.toml")),
     ("inpost", include_str!("../../carriers/inpost/carrier.toml")),
     ("jtexpress", include_str!("../../carriers/jtexpress/carrier.toml")),

@@ -32,6 +32,7 @@ mod dtdc;
 mod fourpx;
 mod geodis;
 mod gls;
+mod gls_canada;
 mod hermes;
 mod inpost;
 mod jtexpress;
@@ -76,6 +77,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(fourpx::FourPx),
         Box::new(geodis::Geodis),
         Box::new(gls::Gls::default()),
+        Box::new(gls_canada::GlsCanada),
         Box::new(hermes::Hermes::default()),
         Box::new(inpost::Inpost),
         Box::new(jtexpress::JtExpress),
