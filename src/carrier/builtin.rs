@@ -30,6 +30,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("hermes", include_str!("../../carriers/hermes/carrier.toml")),
     ("inpost", include_str!("../../carriers/inpost/carrier.toml")),
     ("jtexpress", include_str!("../../carriers/jtexpress/carrier.toml")),
+    ("landmark", include_str!("../../carriers/landmark/carrier.toml")),
     ("laposte", include_str!("../../carriers/laposte/carrier.toml")),
     ("mondialrelay", include_str!("../../carriers/mondialrelay/carrier.toml")),
     ("nationex", include_str!("../../carriers/nationex/carrier.toml")),

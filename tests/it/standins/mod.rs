@@ -36,6 +36,7 @@ mod gls_canada;
 mod hermes;
 mod inpost;
 mod jtexpress;
+mod landmark;
 mod nationex;
 mod ninjavan;
 mod ontrac;
@@ -81,6 +82,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(hermes::Hermes::default()),
         Box::new(inpost::Inpost),
         Box::new(jtexpress::JtExpress),
+        Box::new(landmark::Landmark),
         Box::new(nationex::Nationex),
         Box::new(ninjavan::NinjaVan::default()),
         Box::new(ontrac::OnTrac),
