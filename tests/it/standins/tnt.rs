@@ -1,4 +1,4 @@
-//! TNT, `ExpressConnect` Tracking 3.1: an XML document in the form field `xml_in`, Basic; an unknown number has a summary
+//! TNT, ExpressConnect Tracking 3.1: an XML document in the form field `xml_in`, Basic; an unknown number has a summary
 //! code of its own.
 
 use roxmltree::Document;
