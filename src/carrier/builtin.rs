@@ -21,6 +21,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("dhl", include_str!("../../carriers/dhl/carrier.toml")),
     ("dhl_express", include_str!("../../carriers/dhl_express/carrier.toml")),
     ("dhl_parcel_nl", include_str!("../../carriers/dhl_parcel_nl/carrier.toml")),
+    ("dpd", include_str!("../../carriers/dpd/carrier.toml")),
     ("dtdc", include_str!("../../carriers/dtdc/carrier.toml")),
     ("fedex", include_str!("../../carriers/fedex/carrier.toml")),
     ("fourpx", include_str!("../../carriers/fourpx/carrier.toml")),

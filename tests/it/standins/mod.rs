@@ -28,6 +28,7 @@ mod delhivery;
 mod dhl;
 mod dhl_express;
 mod dhl_parcel_nl;
+mod dpd;
 mod dtdc;
 mod fourpx;
 mod geodis;
@@ -74,6 +75,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(dhl::Dhl),
         Box::new(dhl_express::DhlExpress),
         Box::new(dhl_parcel_nl::DhlParcelNl),
+        Box::new(dpd::Dpd),
         Box::new(dtdc::Dtdc::default()),
         Box::new(fourpx::FourPx),
         Box::new(geodis::Geodis),
