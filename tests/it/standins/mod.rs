@@ -29,6 +29,7 @@ mod dhl;
 mod dhl_express;
 mod dhl_parcel_nl;
 mod dpd;
+mod dpd_be;
 mod dtdc;
 mod fourpx;
 mod geodis;
@@ -76,6 +77,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(dhl_express::DhlExpress),
         Box::new(dhl_parcel_nl::DhlParcelNl),
         Box::new(dpd::Dpd),
+        Box::new(dpd_be::be()),
         Box::new(dtdc::Dtdc::default()),
         Box::new(fourpx::FourPx),
         Box::new(geodis::Geodis),
