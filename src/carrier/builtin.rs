@@ -23,6 +23,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("dhl_parcel_nl", include_str!("../../carriers/dhl_parcel_nl/carrier.toml")),
     ("dpd", include_str!("../../carriers/dpd/carrier.toml")),
     ("dpd_be", include_str!("../../carriers/dpd_be/carrier.toml")),
+    ("dpd_de", include_str!("../../carriers/dpd_de/carrier.toml")),
     ("dtdc", include_str!("../../carriers/dtdc/carrier.toml")),
     ("fedex", include_str!("../../carriers/fedex/carrier.toml")),
     ("fourpx", include_str!("../../carriers/fourpx/carrier.toml")),

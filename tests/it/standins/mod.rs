@@ -30,6 +30,7 @@ mod dhl_express;
 mod dhl_parcel_nl;
 mod dpd;
 mod dpd_be;
+mod dpd_de;
 mod dtdc;
 mod fourpx;
 mod geodis;
@@ -78,6 +79,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(dhl_parcel_nl::DhlParcelNl),
         Box::new(dpd::Dpd),
         Box::new(dpd_be::be()),
+        Box::new(dpd_de::de()),
         Box::new(dtdc::Dtdc::default()),
         Box::new(fourpx::FourPx),
         Box::new(geodis::Geodis),
