@@ -24,6 +24,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("dpd", include_str!("../../carriers/dpd/carrier.toml")),
     ("dpd_be", include_str!("../../carriers/dpd_be/carrier.toml")),
     ("dpd_de", include_str!("../../carriers/dpd_de/carrier.toml")),
+    ("dpd_nl", include_str!("../../carriers/dpd_nl/carrier.toml")),
     ("dtdc", include_str!("../../carriers/dtdc/carrier.toml")),
     ("fedex", include_str!("../../carriers/fedex/carrier.toml")),
     ("fourpx", include_str!("../../carriers/fourpx/carrier.toml")),

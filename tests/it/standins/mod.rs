@@ -31,6 +31,7 @@ mod dhl_parcel_nl;
 mod dpd;
 mod dpd_be;
 mod dpd_de;
+mod dpd_nl;
 mod dtdc;
 mod fourpx;
 mod geodis;
@@ -80,6 +81,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(dpd::Dpd),
         Box::new(dpd_be::be()),
         Box::new(dpd_de::de()),
+        Box::new(dpd_nl::nl()),
         Box::new(dtdc::Dtdc::default()),
         Box::new(fourpx::FourPx),
         Box::new(geodis::Geodis),
