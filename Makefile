@@ -11,7 +11,7 @@ help:
 
 demo: needs
 	cargo build --locked
-	./target/debug/wismo demo $(DEMO)
+	"$${CARGO_TARGET_DIR:-target}/debug/wismo" demo $(DEMO)
 
 test: needs needs-test
 	./scripts/test

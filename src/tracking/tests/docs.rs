@@ -207,3 +207,22 @@ fn the_page_shows_the_fields_that_are_sent() {
         assert!(PAGE.contains(&format!("| `{shown}` |")), "docs/changes.md does not list {shown}");
     }
 }
+
+#[test]
+fn the_page_lists_every_substatus_as_it_is() {
+    use crate::model::status::{Direction, End};
+    let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().replace('`', "")).collect() };
+    let rows: Vec<Vec<String>> = PAGE.lines().filter(|line| line.starts_with("| `")).map(cells).collect();
+    let listed: Vec<&Vec<String>> = rows.iter().filter(|row| row.len() == 7).collect();
+    assert_eq!(listed.len(), S::ALL.len());
+    for (row, substatus) in listed.iter().zip(S::ALL) {
+        let end = match substatus.end() {
+            End::GoesOn => "no",
+            End::Soft => "for the shop",
+            End::Terminal => "yes",
+        };
+        let who = substatus.who_must_act(Direction::Outbound);
+        assert_eq!(row[1..5], [substatus.status().name(), substatus.name(), who.name(), end]);
+        assert!(row[5].len() > 5, "{row:?} has no meaning");
+    }
+}

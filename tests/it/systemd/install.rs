@@ -79,6 +79,9 @@ fn an_installation_is_whole_keeps_the_configuration_and_leaves_no_trace() {
         let unit = fs::read_to_string(at(&format!("{place}/lib/systemd/system/wismo.service"))).unwrap();
         assert!(unit.contains(&format!("ExecStart={prefix}/bin/wismo run")), "{unit}");
         assert!(unit.contains(&format!("ExecPaths={prefix}/bin/wismo\n")), "{unit}");
+        let drop_in = at(&format!("{place}/share/doc/wismo/examples/external-redis.conf"));
+        let drop_in = fs::read_to_string(drop_in).unwrap();
+        assert!(drop_in.contains(&format!("ExecPaths={prefix}/bin/wismo\n")), "{drop_in}");
         // What it brings can be used as it is.
         let checked = Command::new(at(&format!("{place}/bin/wismo")))
             .args(["check", "--config"])
