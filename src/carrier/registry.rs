@@ -29,6 +29,40 @@ pub struct Found {
     pub problems: Vec<Problem>,
 }
 
+impl Found {
+    /// Puts the definitions of `old` in the place of those that are broken, and tells what is wrong with the folders of
+    /// these; what is left are the problems that nothing stands in for.
+    pub fn standing_in(&mut self, old: &Registry) -> BTreeMap<CarrierCode, Problem> {
+        let mut kept = BTreeMap::new();
+        let mut slots = Vec::new();
+        for folder in &self.broken {
+            let Ok(code) = folder.parse::<CarrierCode>() else { continue };
+            let of_it = |problem: &Problem| folder_of(&problem.file) == Some(folder.as_str());
+            let (Some(carrier), Some(first)) = (old.get(folder), self.problems.iter().find(|one| of_it(one))) else {
+                continue;
+            };
+            if *carrier.code() == code {
+                kept.insert(code.clone(), first.clone());
+                slots.push((code, carrier));
+            }
+        }
+        let mended = |problem: &Problem| {
+            folder_of(&problem.file)
+                .and_then(|folder| folder.parse().ok())
+                .is_some_and(|code: CarrierCode| kept.contains_key(&code))
+        };
+        self.problems.retain(|problem| !mended(problem));
+        self.broken.retain(|folder| !kept.keys().any(|code| code.as_str() == folder));
+        self.registry = self.registry.with(slots);
+        kept
+    }
+}
+
+/// The folder that a definition's file lies in: `.../CODE/carrier.toml`.
+fn folder_of(file: &str) -> Option<&str> {
+    Path::new(file).parent()?.file_name()?.to_str()
+}
+
 /// All carriers.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
@@ -143,6 +177,25 @@ impl Registry {
             registry.names_that_meet(&mut problems);
         }
         Found { registry, broken, problems }
+    }
+
+    /// The same with these beside, or in the place of those of their codes.
+    fn with(&self, carriers: Vec<(CarrierCode, Arc<Carrier>)>) -> Self {
+        let again = |slot: &Slot| Slot {
+            file: slot.file.clone(),
+            text: slot.text.clone(),
+            shared: Arc::clone(&slot.shared),
+            outline: slot.outline.clone(),
+            carrier: slot.carrier.clone(),
+        };
+        let mut slots: BTreeMap<CarrierCode, Slot> =
+            self.slots.iter().map(|(code, slot)| (code.clone(), again(slot))).collect();
+        for (code, carrier) in carriers {
+            let slot = Slot::new(format!("{code}/carrier.toml"), Cow::Borrowed(""), &Arc::default());
+            slot.carrier.get_or_init(|| Some(carrier));
+            slots.insert(code, slot);
+        }
+        Self { slots: Arc::new(slots), names: Arc::default() }
     }
 
     /// Tells names that mean two carriers.

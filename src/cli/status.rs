@@ -120,6 +120,15 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
             None => "no daemon has been at work in the last day: start `wismo run`".to_owned(),
         });
     }
+    let alive = view.daemons.iter().filter(|daemon| is_alive(daemon, now));
+    if let Some((daemon, carrier)) =
+        alive.flat_map(|daemon| daemon.told.stale.iter().map(move |code| (daemon, code))).next()
+    {
+        return Some(format!(
+            "the new definition of carrier {carrier} is broken, daemon {} on {} goes by the old one: see `wismo check`, mend it, reload",
+            daemon.told.pid, daemon.told.host
+        ));
+    }
     let paused = view.accounts.iter().filter_map(|account| Some((account, account.pause.as_ref()?)));
     let longest = paused.max_by_key(|(_, pause)| pause.until);
     if let Some((account, pause)) = longest {

@@ -213,7 +213,7 @@ async fn work(
         tokio::spawn(async move { private.watch(cancel).await })
     });
     let figures = Figures::default();
-    presence.set_accounts(plan.access.keys());
+    presence.set(&plan);
     figures.set_accounts(&plan.accounts);
     let housekeeping = {
         let (tended, tending, pulses) = (store.clone(), keeping.clone(), pulses.clone());
@@ -237,7 +237,7 @@ async fn work(
         if reloaded {
             service.ready();
         }
-        let next = pulse.idle(until_reload(controls, sandbox, settings.shutdown_deadline)).await;
+        let next = pulse.idle(until_reload(controls, sandbox, settings.shutdown_deadline, &plan.registry)).await;
         if next.is_none() {
             service.stopping(settings.shutdown_deadline + CLOSING);
         }
@@ -252,7 +252,7 @@ async fn work(
                     tracing::warn!(event = "restart_needed", key, "This change takes effect after a restart.");
                 }
                 (settings, plan, reloaded) = (*new_settings, *new_plan, true);
-                presence.set_accounts(plan.access.keys());
+                presence.set(&plan);
                 figures.set_accounts(&plan.accounts);
                 metrics::reloaded(true);
                 tracing::info!(
@@ -291,6 +291,7 @@ async fn until_reload(
     controls: &mut Controls,
     sandbox: Option<std::net::SocketAddr>,
     patience: Duration,
+    old: &crate::carrier::Registry,
 ) -> Option<(Box<Settings>, Box<Plan>)> {
     loop {
         tokio::select! {
@@ -298,13 +299,20 @@ async fn until_reload(
             Some(()) = controls.reload.recv() => {}
         }
         controls.service.reloading(patience);
-        let read = (controls.reread)().and_then(|settings| plan(&settings).map(|plan| (settings, plan)));
+        let read =
+            (controls.reread)().and_then(|settings| plan::plan_beside(&settings, old).map(|plan| (settings, plan)));
         match read {
             Ok((settings, mut plan)) => {
                 if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {
                     plan.add_sandbox(address, &settings);
                 }
-                controls.service.note(None);
+                for (carrier, problem) in &plan.stale {
+                    tracing::error!(event = "definition_broken", %carrier, problem, "A carrier's new definition cannot be used; its old one stays in force.");
+                }
+                metrics::stale_definitions(plan.stale.len());
+                controls.service.note(
+                    (!plan.stale.is_empty()).then_some("a carrier's definition is broken, the old one stays in force"),
+                );
                 return Some((Box::new(settings), Box::new(plan)));
             }
             Err(problems) => {

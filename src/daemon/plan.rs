@@ -39,13 +39,23 @@ pub struct Plan {
     pub access: BTreeMap<AccountName, AccountInfo>,
     /// Delay rules and intervals.
     pub policy: Policy,
+    /// Carriers whose new definition is broken, so that the old one stays in force; and why.
+    pub stale: BTreeMap<CarrierCode, String>,
     /// Judges endpoints' addresses.
     pub guard: Guard,
 }
 
 /// Works the settings out, or says all that is wrong.
 pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
-    let Found { registry, broken, problems } = Registry::find(settings.carriers_dir.as_deref());
+    plan_beside(settings, &Registry::default())
+}
+
+/// The same for a daemon at work: where a definition is broken, the one of `old` stays in force.
+pub fn plan_beside(settings: &Settings, old: &Registry) -> Result<Plan, Vec<Problem>> {
+    let mut found = Registry::find(settings.carriers_dir.as_deref());
+    let stale = found.standing_in(old);
+    let stale = stale.into_iter().map(|(code, problem)| (code, problem.to_string())).collect();
+    let Found { registry, broken, problems } = found;
     let mut problems = carrier_problems(problems, settings);
     problems.extend(super::storage::master_key_problem(settings));
     let mut accounts = Vec::new();
@@ -67,6 +77,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
         policy: policy(settings, &accounts),
         accounts,
         access,
+        stale,
         guard: Guard::new(settings.webhook.allow_nets.clone(), Ports { low: ports, high: true }),
     })
 }

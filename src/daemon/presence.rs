@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::model::AccountName;
+use super::plan::Plan;
 use crate::store::{Beat, Store};
 
 /// How often.
@@ -27,6 +27,7 @@ impl Presence {
             listen: listen.to_string(),
             started_at: crate::clock::now(),
             accounts: Vec::new(),
+            stale: Vec::new(),
         })))
     }
 
@@ -34,10 +35,11 @@ impl Presence {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The accounts that are configured now.
-    pub fn set_accounts<'a>(&self, accounts: impl IntoIterator<Item = &'a AccountName>) {
+    /// What is in force now: the accounts, and the carriers whose new definition is broken.
+    pub fn set(&self, plan: &Plan) {
         let mut beat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        beat.accounts = accounts.into_iter().cloned().collect();
+        beat.accounts = plan.access.keys().cloned().collect();
+        beat.stale = plan.stale.keys().cloned().collect();
     }
 
     /// Tells it until cancelled, then takes leave.

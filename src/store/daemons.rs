@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Store;
 use super::error::StoreError;
 use super::keys;
-use crate::model::AccountName;
 use crate::model::time::{after, from_millis, to_millis};
+use crate::model::{AccountName, CarrierCode};
 
 /// A daemon that was silent for so long is forgotten.
 const FORGET: SignedDuration = SignedDuration::from_hours(24);
@@ -28,6 +28,8 @@ pub struct Beat {
     pub started_at: Timestamp,
     /// The accounts that it knows, whoever polls them now.
     pub accounts: Vec<AccountName>,
+    /// Carriers whose new definition is broken, so that it goes by the old one.
+    pub stale: Vec<CarrierCode>,
 }
 
 impl Store {
@@ -56,7 +58,7 @@ impl Store {
     }
 }
 
-fn written(beat: &Beat) -> [(&'static str, String); 7] {
+fn written(beat: &Beat) -> [(&'static str, String); 8] {
     [
         ("owner", beat.owner.clone()),
         ("host", beat.host.clone()),
@@ -65,6 +67,7 @@ fn written(beat: &Beat) -> [(&'static str, String); 7] {
         ("listen", beat.listen.clone()),
         ("started_at", to_millis(beat.started_at).to_string()),
         ("accounts", beat.accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        ("stale", beat.stale.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
     ]
 }
 
@@ -80,6 +83,7 @@ pub(super) fn read(fields: Vec<(String, String)>) -> Option<Beat> {
         listen: text("listen")?,
         started_at: from_millis(text("started_at")?.parse().ok()?),
         accounts: text("accounts")?.split_whitespace().filter_map(|name| name.parse().ok()).collect(),
+        stale: text("stale").unwrap_or_default().split_whitespace().filter_map(|code| code.parse().ok()).collect(),
     })
 }
 
@@ -97,6 +101,7 @@ mod tests {
             listen: "127.0.0.1:8787".to_owned(),
             started_at: from_millis(1_764_000_000_000),
             accounts: vec!["sandbox".parse().unwrap(), "ups".parse().unwrap()],
+            stale: vec!["acme".parse().unwrap()],
         };
         let fields = written(&beat).map(|(name, value)| (name.to_owned(), value)).to_vec();
         assert_eq!(read(fields), Some(beat));

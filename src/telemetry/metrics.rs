@@ -50,6 +50,7 @@ struct Figures {
     redis_errors: Counters,
     redis_seconds: Histogram,
     reload_good: Gauge,
+    stale_definitions: Gauge,
     requests: Counters,
     resident: Gauge,
     descriptors: Gauge,
@@ -83,6 +84,7 @@ impl Figures {
             redis_errors: Counters::default(),
             redis_seconds: seconds(),
             reload_good: Gauge::default(),
+            stale_definitions: Gauge::default(),
             requests: Counters::default(),
             resident: Gauge::default(),
             descriptors: Gauge::default(),
@@ -129,6 +131,11 @@ impl Figures {
         let help = "Time of one round trip, of many commands where they were sent together";
         r.register_with_unit("redis_duration", help, Unit::Seconds, self.redis_seconds.clone());
         r.register("config_last_reload_successful", "0 after a reload was refused", self.reload_good.clone());
+        r.register(
+            "stale_definitions",
+            "Carriers that go by an old definition, since their new one is broken",
+            self.stale_definitions.clone(),
+        );
         r.register("api_requests", "Requests to the API, by route and status", self.requests.clone());
         r.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, self.resident.clone());
         r.register("open_descriptors", "Open file descriptors", self.descriptors.clone());
@@ -216,6 +223,11 @@ pub fn redis(commands: usize, took: Duration, error: Option<&str>) {
 /// A reload was taken over or refused.
 pub fn reloaded(good: bool) {
     FIGURES.reload_good.set(i64::from(good));
+}
+
+/// So many carriers go by an old definition, since their new one is broken.
+pub fn stale_definitions(count: usize) {
+    FIGURES.stale_definitions.set(i64::try_from(count).unwrap_or(i64::MAX));
 }
 
 /// The API answered a request to this route.

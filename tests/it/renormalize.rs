@@ -96,3 +96,44 @@ async fn a_mended_table_is_run_over_what_was_kept() {
     assert!(status < 300);
     assert_eq!(kept(&house).await, Vec::<String>::new(), "an erased parcel leaves nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_definition_leaves_its_carrier_with_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = Plan::new().carriers(&[Network::LaPoste]).more(&lacking(folder.path())).open().await;
+    let shop = house.shop("boutique").await;
+    let mut teller = Teller::new(house.clock, 8);
+    let mut parcel = teller.parcel(Network::LaPoste, Story::Normal, house.clock.now(), Duration::from_secs(1));
+    parcel.scans.retain(|scan| scan.step == Step::Label);
+    house.stage(&parcel);
+    let id = shop.follow(&parcel).await;
+    shop.shows(&id, "its label", |t| t["parcel"]["status"] == "info_received").await;
+
+    let file = folder.path().join("laposte/carrier.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, good.replace("[[outcome]]", "[[outcom]]")).unwrap();
+    let checked = house.wismo(&["check"]).await;
+    assert_eq!(checked.status.code(), Some(78), "a check is not content: {checked:?}");
+    house.first().hup();
+    let logged = house.first().logged("definition_broken", 1).await;
+    assert_eq!(logged["carrier"], "laposte");
+    assert!(logged["problem"].as_str().unwrap().contains("laposte/carrier.toml"), "{logged}");
+    house.first().logged("reloaded", 1).await;
+    let url = house.redis.url();
+    let wrong = async || -> String {
+        let output = house.wismo(&["status", "--json", "--redis", &url]).await;
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        told["wrong"].as_str().unwrap_or_default().to_owned()
+    };
+    until("the status names it", async || wrong().await.contains("carrier laposte is broken").then_some(())).await;
+    let (_, figures) = shop.get("/metrics").await;
+    assert!(figures.to_string().contains("wismo_stale_definitions 1"), "{figures}");
+    // Its parcels go on, by the old definition.
+    house.carrier(Network::LaPoste).world.scan_now(&parcel.number, Step::Delivered, None);
+    shop.shows(&id, "its delivery", |t| t["parcel"]["status"] == "delivered").await;
+
+    fs::write(&file, good).unwrap();
+    house.first().hup();
+    house.first().logged("reloaded", 2).await;
+    until("nothing is wrong", async || (!wrong().await.contains("broken")).then_some(())).await;
+}

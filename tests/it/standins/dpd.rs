@@ -1,4 +1,4 @@
-//! DPD France, WebTrace: SOAP, the user in the header of the envelope, the contract in the body, faults under HTTP 500,
+//! DPD France, `WebTrace`: SOAP, the user in the header of the envelope, the contract in the body, faults under HTTP 500,
 //! days and hours apart on the clocks of Paris, the newest trace first.
 
 use roxmltree::{Document, Node};

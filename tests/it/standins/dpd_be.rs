@@ -1,4 +1,4 @@
-//! DPD group, ParcelLifeCycleService 2.0: a SOAP login that gives a token, the token in the header of the envelope,
+//! DPD group, `ParcelLifeCycleService` 2.0: a SOAP login that gives a token, the token in the header of the envelope,
 //! children without a namespace, all stages of the parcel whether reached or not. Belgium here; the Netherlands and
 //! Germany stand in the same house and differ in paths, versions and clocks.
 

@@ -50,7 +50,7 @@ impl StandIn for Geodis {
         Said::json(
             200,
             &json!({ "ok": true, "codeErreur": null, "texteErreur": null, "contenu": {
-                "refUniExp": 3000004711_u64, "noSuivi": self.number(), "noRecepisse": "90004711",
+                "refUniExp": 3_000_004_711_u64, "noSuivi": self.number(), "noRecepisse": "90004711",
                 "expediteur": { "nom": "BOUTIQUE", "codePostal": "17000", "ville": "LA ROCHELLE", "pays": { "code": "FR" } },
                 "destinataire": { "codePostal": "69007", "ville": "LYON", "pays": { "code": "FR" } },
                 "nbColis": 1, "poids": 2.0, "listSuivis": events,
