@@ -7,6 +7,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("amazon_shipping", include_str!("../../carriers/amazon_shipping/carrier.toml")),
     ("aramex", include_str!("../../carriers/aramex/carrier.toml")),
     ("asendia", include_str!("../../carriers/asendia/carrier.toml")),
+    ("asendia_us", include_str!("../../carriers/asendia_us/carrier.toml")),
     ("australiapost", include_str!("../../carriers/australiapost/carrier.toml")),
     ("bluedart", include_str!("../../carriers/bluedart/carrier.toml")),
     ("bpost", include_str!("../../carriers/bpost/carrier.toml")),
@@ -58,13 +59,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
 ];
 
 /// Tables that several carriers use, `carriers/_shared/NAME.toml`.
-const SHARED: &[(&str, &str)] = &[
-    ("dhl_express", include_str!("../../carriers/_shared/dhl_express.toml")),
-    ("dpd_lifecycle", include_str!("../../carriers/_shared/dpd_lifecycle.toml")),
-    ("inovert", include_str!("../../carriers/_shared/inovert.toml")),
-    ("inovert_situations", include_str!("../../carriers/_shared/inovert_situations.toml")),
-    ("usps", include_str!("../../carriers/_shared/usps.toml")),
-];
+const SHARED: &[(&str, &str)] = &[("dhl_express", include_str!("../../carriers/_shared/dhl_express.toml")), ("dpd_lifecycle", include_str!("../../carriers/_shared/dpd_lifecycle.toml")), ("inovert", include_str!("../../carriers/_shared/inovert.toml")), ("inovert_situations", include_str!("../../carriers/_shared/inovert_situations.toml")), ("usps", include_str!("../../carriers/_shared/usps.toml"))];
 
 pub(super) fn shared() -> Shared {
     SHARED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 mod amazon_shipping;
 mod aramex;
 mod asendia;
+mod asendia_us;
 mod australiapost;
 mod bluedart;
 mod bpost;
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(amazon_shipping::AmazonShipping::default()),
         Box::new(aramex::Aramex),
         Box::new(asendia::Asendia::default()),
+        Box::new(asendia_us::AsendiaUs),
         Box::new(australiapost::AustraliaPost),
         Box::new(bluedart::BlueDart),
         Box::new(bpost::Bpost),
