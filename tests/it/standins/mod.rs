@@ -52,6 +52,7 @@ mod postnord;
 mod purolator;
 mod relaiscolis;
 mod royalmail;
+mod seko;
 mod sf_express;
 mod tnt;
 mod usps;
@@ -103,6 +104,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(purolator::Purolator),
         Box::new(relaiscolis::RelaisColis),
         Box::new(royalmail::RoyalMail),
+        Box::new(seko::Seko),
         Box::new(sf_express::SfExpress),
         Box::new(tnt::Tnt),
         Box::new(usps::Usps::default()),
