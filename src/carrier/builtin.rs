@@ -50,6 +50,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("royalmail", include_str!("../../carriers/royalmail/carrier.toml")),
     ("sandbox", include_str!("../../carriers/sandbox/carrier.toml")),
     ("seko", include_str!("../../carriers/seko/carrier.toml")),
+    ("sendle", include_str!("../../carriers/sendle/carrier.toml")),
     ("sf_express", include_str!("../../carriers/sf_express/carrier.toml")),
     ("tnt", include_str!("../../carriers/tnt/carrier.toml")),
     ("ups", include_str!("../../carriers/ups/carrier.toml")),

@@ -53,6 +53,7 @@ mod purolator;
 mod relaiscolis;
 mod royalmail;
 mod seko;
+mod sendle;
 mod sf_express;
 mod tnt;
 mod usps;
@@ -105,6 +106,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(relaiscolis::RelaisColis),
         Box::new(royalmail::RoyalMail),
         Box::new(seko::Seko),
+        Box::new(sendle::Sendle),
         Box::new(sf_express::SfExpress),
         Box::new(tnt::Tnt),
         Box::new(usps::Usps::default()),
