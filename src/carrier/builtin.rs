@@ -58,6 +58,7 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
     ("usps_v3", include_str!("../../carriers/usps_v3/carrier.toml")),
     ("yanwen", include_str!("../../carriers/yanwen/carrier.toml")),
     ("yunexpress", include_str!("../../carriers/yunexpress/carrier.toml")),
+    ("zoom2u", include_str!("../../carriers/zoom2u/carrier.toml")),
 ];
 
 /// Tables that several carriers use, `carriers/_shared/NAME.toml`.

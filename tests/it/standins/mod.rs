@@ -60,6 +60,7 @@ mod usps;
 mod usps_v3;
 mod yanwen;
 mod yunexpress;
+mod zoom2u;
 
 /// One of each.
 pub fn all() -> Vec<Box<dyn StandIn>> {
@@ -113,6 +114,7 @@ pub fn all() -> Vec<Box<dyn StandIn>> {
         Box::new(usps_v3::UspsV3::default()),
         Box::new(yanwen::Yanwen),
         Box::new(yunexpress::YunExpress::default()),
+        Box::new(zoom2u::Zoom2u),
     ]
 }
 
