@@ -62,7 +62,13 @@ pub(super) const CARRIERS: &[(&str, &str)] = &[
 ];
 
 /// Tables that several carriers use, `carriers/_shared/NAME.toml`.
-const SHARED: &[(&str, &str)] = &[("dhl_express", include_str!("../../carriers/_shared/dhl_express.toml")), ("dpd_lifecycle", include_str!("../../carriers/_shared/dpd_lifecycle.toml")), ("inovert", include_str!("../../carriers/_shared/inovert.toml")), ("inovert_situations", include_str!("../../carriers/_shared/inovert_situations.toml")), ("usps", include_str!("../../carriers/_shared/usps.toml"))];
+const SHARED: &[(&str, &str)] = &[
+    ("dhl_express", include_str!("../../carriers/_shared/dhl_express.toml")),
+    ("dpd_lifecycle", include_str!("../../carriers/_shared/dpd_lifecycle.toml")),
+    ("inovert", include_str!("../../carriers/_shared/inovert.toml")),
+    ("inovert_situations", include_str!("../../carriers/_shared/inovert_situations.toml")),
+    ("usps", include_str!("../../carriers/_shared/usps.toml")),
+];
 
 pub(super) fn shared() -> Shared {
     SHARED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

@@ -112,7 +112,7 @@ async fn play(args: &DemoArgs) -> anyhow::Result<Report> {
     let controls = Controls {
         stop: stop_daemon.clone(),
         reload,
-        reread: Box::new(|| Err(Vec::new())),
+        reread: Box::new(|_| Err(Vec::new())),
         started: Some(told),
         service: Arc::default(),
     };

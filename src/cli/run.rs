@@ -36,7 +36,10 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
         let stop = CancellationToken::new();
         let (ask, reload) = mpsc::channel(1);
         listen_for_signals(&stop, ask)?;
-        let reread = Box::new(move || crate::settings::load_and_judge(&sources, super::judge));
+        let reread = Box::new(move |old: &crate::carrier::Registry| {
+            let judge = |settings: &crate::settings::Settings| daemon::problems_beside(settings, old);
+            crate::settings::load_and_judge(&sources, judge)
+        });
         daemon::run(settings, Controls { stop, reload, reread, started: None, service: Arc::clone(&service) }).await
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -38,7 +38,7 @@ use presence::Presence;
 
 pub use crate::polling::settle::Policy;
 pub use crate::polling::trial::{Tried, TriedAnswer};
-pub use plan::{Plan, SANDBOX, carrier_problems, plan};
+pub use plan::{Plan, SANDBOX, carrier_problems, plan, problems_beside};
 pub use storage::{private_server_problem, visit as visit_store};
 pub use trial::{TrialError, try_call};
 
@@ -65,7 +65,7 @@ pub enum DaemonError {
 }
 
 /// Reads the settings again; called on reload.
-pub type Reread = Box<dyn Fn() -> Result<Settings, Vec<Problem>> + Send + Sync>;
+pub type Reread = Box<dyn Fn(&crate::carrier::Registry) -> Result<Settings, Vec<Problem>> + Send + Sync>;
 
 /// How the world speaks to a running daemon.
 pub struct Controls {
@@ -300,7 +300,7 @@ async fn until_reload(
         }
         controls.service.reloading(patience);
         let read =
-            (controls.reread)().and_then(|settings| plan::plan_beside(&settings, old).map(|plan| (settings, plan)));
+            (controls.reread)(old).and_then(|settings| plan::plan_beside(&settings, old).map(|plan| (settings, plan)));
         match read {
             Ok((settings, mut plan)) => {
                 if let Some(address) = sandbox.filter(|_| settings.sandbox.enabled) {

@@ -50,6 +50,11 @@ pub fn plan(settings: &Settings) -> Result<Plan, Vec<Problem>> {
     plan_beside(settings, &Registry::default())
 }
 
+/// What a daemon at work, with these definitions, would refuse.
+pub fn problems_beside(settings: &Settings, old: &Registry) -> Vec<Problem> {
+    plan_beside(settings, old).err().unwrap_or_default()
+}
+
 /// The same for a daemon at work: where a definition is broken, the one of `old` stays in force.
 pub fn plan_beside(settings: &Settings, old: &Registry) -> Result<Plan, Vec<Problem>> {
     let mut found = Registry::find(settings.carriers_dir.as_deref());
