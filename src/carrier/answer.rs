@@ -18,7 +18,7 @@ mod outcome;
 mod reason;
 mod repeat;
 mod text;
-mod time;
+pub(in crate::carrier) mod time;
 mod trace;
 mod xml;
 mod zones;

@@ -128,11 +128,21 @@ pub(super) fn print(result: &Value) {
         for event in parcel["events"].as_array().into_iter().flatten() {
             let meaning = event["substatus"].as_str().or(event["effect"].as_str()).unwrap_or_default();
             let told = [&event["code"], &event["description"]].map(|part| part.as_str().unwrap_or_default().to_owned());
-            output::line(format!("  {:<26} {meaning:<24} {} {}", text(&event["time"]["raw"]), told[0], told[1]));
+            output::line(format!("  {:<26} {meaning:<24} {} {}", time(&event["time"]), told[0], told[1]));
         }
     }
     for line in result["explain"].as_array().into_iter().flatten() {
         output::line(format!("  {line}"));
+    }
+}
+
+/// The wall clock and the offset as they were read, or that the text was not understood.
+fn time(time: &Value) -> String {
+    let part = |name: &str| time[name].as_str().unwrap_or_default();
+    match (part("local"), part("raw")) {
+        ("", "") => "no time".to_owned(),
+        ("", raw) => format!("not understood: {raw:?}"),
+        (local, _) => format!("{local}{}", part("offset")),
     }
 }
 

@@ -83,7 +83,7 @@ impl Mapper<'_> {
             return Err("the list of events holds no objects".to_owned());
         }
         let mut events = Vec::with_capacity(nodes.len().min(MAX_EVENTS));
-        let mut kept = 0;
+        let (mut kept, first_step) = (0, trace.len());
         let oldest_first = map.order == Order::OldestFirst;
         let skipped = if oldest_first { nodes.len().saturating_sub(MAX_ROWS) } else { 0 };
         for (at, node) in nodes.iter().enumerate().skip(skipped).take(MAX_ROWS) {
@@ -92,7 +92,7 @@ impl Mapper<'_> {
                 continue;
             }
             kept += 1;
-            events.extend(self.event(map, &inner, at, trace));
+            events.extend(self.event(map, &inner, at, trace).map(|event| (at, event)));
         }
         if events.is_empty() && kept > 0 {
             return Err(format!("none of {kept} events has a code, a text or a time where we look for them"));
@@ -100,11 +100,14 @@ impl Mapper<'_> {
         match map.order {
             Order::NewestFirst => events.reverse(),
             Order::OldestFirst => {}
-            Order::Unordered => events.sort_by(|a, b| by_time(&a.time, &b.time)),
+            Order::Unordered => events.sort_by(|(_, a), (_, b)| by_time(&a.time, &b.time)),
         }
         let surplus = events.len().saturating_sub(MAX_EVENTS);
         events.drain(..surplus);
-        Ok(events)
+        if trace.is_on() {
+            trace.number_events(first_step, &events.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+        }
+        Ok(events.into_iter().map(|(_, event)| event).collect())
     }
 
     fn event(&self, map: &EventMap, scope: &Scope<'_>, at: usize, trace: &mut Trace) -> Option<ObservedEvent> {

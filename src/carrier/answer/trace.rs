@@ -8,7 +8,8 @@ use super::codes::{Found, Hit};
 /// One step: which field, from which source, which value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceLine {
-    /// The field: `outcome`, `parcels[0].service`, `parcels[0].events[2].time` (events as the answer orders them).
+    /// The field: `outcome`, `parcels[0].service`, `parcels[0].events[2].time` (events as the result orders them).
+    /// What was read of events that are not in the result stands under `left_out[…]`, as the answer orders them.
     pub field: String,
     /// The source, the rule or the table that gave it; nothing where none did.
     pub source: Option<String>,
@@ -86,6 +87,31 @@ impl Trace {
         if let Some(lines) = &mut self.lines {
             let (source, value, tried, hit) = step();
             lines.push(TraceLine { field: format!("{}{field}", self.prefix), source, value, tried, hit });
+        }
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.lines.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Names the events whose steps begin at `from` as the result has them: `order` is the place of each of its
+    /// events among those of the answer.
+    pub fn number_events(&mut self, from: usize, order: &[usize]) {
+        let Some(lines) = self.lines.as_mut().and_then(|lines| lines.get_mut(from..)) else { return };
+        let start = format!("{}events[", self.prefix);
+        let split = |field: &str| -> Option<(usize, String)> {
+            let (at, rest) = field.strip_prefix(&start)?.split_once(']')?;
+            Some((at.parse().ok()?, rest.to_owned()))
+        };
+        let place = |field: &str| order.iter().position(|at| split(field).is_some_and(|(named, _)| named == *at));
+        lines.sort_by_cached_key(|line| place(&line.field).unwrap_or(usize::MAX));
+        for line in lines {
+            let Some((at, rest)) = split(&line.field) else { continue };
+            line.field = match place(&line.field) {
+                Some(place) => format!("{start}{place}]{rest}"),
+                None => format!("{}left_out[{at}]{rest}", self.prefix),
+            };
         }
     }
 

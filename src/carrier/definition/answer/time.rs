@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::carrier::answer::time::written as written_by;
 use crate::carrier::expr::Source;
 
 /// How the parts of a time become a day or a day and a time.
@@ -105,9 +106,7 @@ impl TryFrom<RawTimeForm> for TimeForm {
         if iso && !raw.formats.is_empty() {
             return Err("iso needs no formats; name the text with text = instead".to_owned());
         }
-        if let Some(bad) = raw.formats.iter().find(|format| !format.contains('%')) {
-            return Err(format!("{bad:?} is no format: write it as in strptime, for example %d/%m/%Y"));
-        }
+        raw.formats.iter().try_for_each(|format| readable(format))?;
         Ok(Self {
             kind,
             time: raw.time,
@@ -121,6 +120,19 @@ impl TryFrom<RawTimeForm> for TimeForm {
             zone: raw.zone,
         })
     }
+}
+
+/// Refuses a format that reads not even the text that it writes: no carrier's time would ever be understood by it.
+fn readable(format: &str) -> Result<(), String> {
+    let sample = jiff::civil::date(2026, 11, 25).at(14, 29, 36, 0).to_zoned(TimeZone::UTC);
+    let written = sample.ok().and_then(|sample| jiff::fmt::strtime::format(format, &sample).ok());
+    let formats = [format.to_owned()];
+    if format.contains('%') && written.is_some_and(|text| written_by(&text, &formats).is_some()) {
+        return Ok(());
+    }
+    Err(format!(
+        "{format:?} is no format that a time can be read by: write year, month and day as in strptime, for example %d/%m/%Y or %Y-%m-%dT%H:%M:%S"
+    ))
 }
 
 /// How to read a time: a source of ISO text, one form, or several of which the first complete one wins.
@@ -179,5 +191,28 @@ impl<'de> Deserialize<'de> for ZoneSpec {
             return Ok(Self::Fixed(zone));
         }
         Source::deserialize(de::value::StrDeserializer::<D::Error>::new(&text)).map(Self::From)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn a_format_that_can_never_be_read_is_refused() {
+        for good in [
+            "%d/%m/%Y",
+            "%Y-%m-%dT%H:%M:%S%z",
+            "%d.%m.%y %H:%M",
+            "%b %d, %Y %I:%M %p",
+            "%d-%m-%Y %H:%M %p",
+            "%Y%m%d %H%M%S%.f",
+        ] {
+            assert_eq!(readable(good), Ok(()), "{good}");
+        }
+        for bad in ["%d %q", "%d/%m", "%H:%M", "dd/mm/yyyy", "%Y-%m-%d %", "%d %B"] {
+            let told = readable(bad).unwrap_err();
+            assert!(told.contains(&format!("{bad:?}")) && told.contains("%d/%m/%Y"), "{told}");
+        }
     }
 }
