@@ -88,13 +88,18 @@ fn check_events(events: &[String]) -> Result<(), Problem> {
             None => name == *wanted,
         });
         if !known {
-            return Err(Problem::field(
-                &format!("events[{at}]"),
-                format!("{wanted:?} is no type of webhook; docs/changes.md lists them"),
-            ));
+            return Err(Problem::field(&format!("events[{at}]"), no_such_type(wanted)));
         }
     }
     Ok(())
+}
+
+/// Says which there are: whoever asks may have no pages at hand.
+fn no_such_type(wanted: &str) -> String {
+    let types: Vec<String> = ChangeKind::all().map(|kind| kind.to_string()).collect();
+    let near = crate::settings::nearest(wanted, types.iter().map(String::as_str));
+    let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    format!("{wanted:?} is no type of webhook{near} There are: {}, and prefixes such as tracker.*", types.join(", "))
 }
 
 /// `GET /v1/endpoints`
@@ -103,9 +108,15 @@ pub async fn list(State(api): State<Api>, Caller(shop): Caller) -> Result<Json<V
     Ok(Json(json!({"endpoints": endpoints.iter().map(view).collect::<Vec<_>>()})))
 }
 
-/// `GET /v1/endpoints/{id}`
+/// `GET /v1/endpoints/{id}`: with how its deliveries stand.
 pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&own(&api, &shop, &id).await?)))
+    let endpoint: Endpoint = own(&api, &shop, &id).await?;
+    let mut shown = view(&endpoint);
+    let store = api.store()?;
+    let standing = store.reader().deliveries(&endpoint.id, store.now().await?).await?;
+    shown["last_error"] = json!(standing.last_error);
+    shown["waiting"] = json!(standing.waiting.subjects);
+    Ok(Json(shown))
 }
 
 /// `PATCH /v1/endpoints/{id}`: given fields replace what was there. The secret stays.

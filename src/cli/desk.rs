@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigArgs;
 use super::failure::Failure;
@@ -101,9 +101,27 @@ fn target(place: &ReadPlace) -> Result<Target, Failure> {
     }
 }
 
+/// A server's address without its user and password.
+fn address(target: &Target) -> String {
+    let of = |url: &SecretString| {
+        let url = url::Url::parse(url.expose_secret()).ok()?;
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{}://{}{port}", url.scheme(), url.host_str()?))
+    };
+    let found = match target {
+        Target::Single { url } => of(url),
+        Target::Cluster { urls } => urls.first().and_then(of),
+        Target::Unix { .. } => None,
+    };
+    found.map_or_else(|| "Redis".to_owned(), |found| format!("Redis at {found}"))
+}
+
 fn away(target: &Target, error: &crate::store::StoreError) -> Failure {
     let Target::Unix { path, .. } = target else {
-        return Failure::unavailable(format!("Redis cannot be read: {error}"));
+        return Failure::unavailable(format!(
+            "{} cannot be read: {error}. Is it running, and do its address and user stand in redis.reader, or --redis?",
+            address(target)
+        ));
     };
     let path = path.display();
     Failure::unavailable(if error.to_string().contains("ermission denied") {

@@ -71,8 +71,8 @@ fn told_json(told: &Told) -> Value {
             Arrival::Sent { at, attempt } => {
                 json!({"endpoint": endpoint.to_string(), "state": "delivered", "at": at, "attempt": attempt})
             }
-            Arrival::Waiting { next_at } => {
-                json!({"endpoint": endpoint.to_string(), "state": "waiting", "next_at": next_at})
+            Arrival::Waiting { next_at, error } => {
+                json!({"endpoint": endpoint.to_string(), "state": "waiting", "next_at": next_at, "error": error})
             }
             Arrival::Dead(dead) => json!({
                 "endpoint": endpoint.to_string(), "state": "dead", "at": dead.died_at, "attempts": dead.attempts,
@@ -122,8 +122,11 @@ fn arrived(now: Timestamp, arrival: &Arrival) -> String {
     match arrival {
         Arrival::Sent { at, attempt: 1 } => words::fine(&format!("delivered {}", words::instant(*at))),
         Arrival::Sent { at, attempt } => words::fine(&format!("delivered {} (attempt {attempt})", words::instant(*at))),
-        Arrival::Waiting { next_at: Some(at) } => format!("waits; next attempt {}", words::instant_ago(now, *at)),
-        Arrival::Waiting { next_at: None } => "waits".to_owned(),
+        Arrival::Waiting { next_at, error } => {
+            let next = next_at.map(|at| format!("; next attempt {}", words::instant_ago(now, at))).unwrap_or_default();
+            let why = error.as_deref().map(|error| format!("; failed: {}", words::plain(error))).unwrap_or_default();
+            format!("waits{next}{why}")
+        }
         Arrival::Dead(dead) => words::alarm(&format!(
             "given up {} after {}: {}",
             words::instant(dead.died_at),

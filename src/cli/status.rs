@@ -165,8 +165,9 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
     endpoints.filter(|(_, endpoint)| !endpoint.held && endpoint.waiting.subjects > 0).find_map(|(shop, endpoint)| {
         let until =
             endpoint.paused_until.filter(|until| now.duration_since(*until) < -SignedDuration::from_secs(30))?;
+        let why = endpoint.last_error.as_deref().map(|error| format!(" ({})", words::plain(error))).unwrap_or_default();
         Some(format!(
-            "endpoint {} of shop {} fails: its deliveries wait until {}",
+            "endpoint {} of shop {} fails{why}: its deliveries wait until {}",
             endpoint.id,
             shop.id,
             words::instant(until)
@@ -270,7 +271,7 @@ fn shop_json(shop: &ShopView) -> Value {
             json!({
                 "endpoint": endpoint.id.to_string(), "waiting": endpoint.waiting.subjects,
                 "next_at": endpoint.waiting.next_at, "paused_until": endpoint.paused_until, "held": endpoint.held,
-                "dead": endpoint.dead,
+                "dead": endpoint.dead, "last_error": endpoint.last_error,
             })
         })
         .collect();

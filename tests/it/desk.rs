@@ -149,6 +149,30 @@ async fn status_names_the_one_thing_that_is_wrong() {
     assert!(view["wrong"].as_str().unwrap().contains("no daemon has been at work"), "{view}");
 }
 
+/// An endpoint that does not take its webhooks: why is told beside "waits", not only when it is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn why_deliveries_wait_is_told_while_they_wait() {
+    let house = Plan::new().webhook("timeout = \"1s\"\nretry = [\"0s\", \"1h\"]").open().await;
+    add_users(&house.redis).await;
+    let shop = house.shop("boutique").await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, made) = shop.post("/v1/endpoints", &json!({"url": format!("http://{nobody}/")})).await;
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    shop.track("SANDBOX-DELIVERED-1").await;
+    let error = until("the failed attempt", || async {
+        let (_, shown) = shop.get(&path).await;
+        shown["last_error"].as_str().filter(|_| shown["waiting"] == 1).map(str::to_owned)
+    })
+    .await;
+    let view: Value = serde_json::from_slice(&wismo(&house, &["status", "--json"]).stdout).unwrap();
+    assert_eq!(view["shops"][0]["endpoints"][0]["last_error"], json!(error), "{view}");
+    let story = object(&wismo(&house, &["show", "SANDBOX-DELIVERED-1", "--json"]));
+    let waits: Vec<&Value> = story["told"].as_array().unwrap().iter().map(|told| &told["deliveries"][0]).collect();
+    assert_eq!(waits.last().unwrap()["error"], json!(error), "the first change was tried: {story}");
+    let shown = told(&wismo(&house, &["show", "SANDBOX-DELIVERED-1"]));
+    assert!(shown.contains(&format!("; failed: {error}")), "{error} is missing in\n{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_page_about_redis_works_for_the_read_only_user() {
     let house = Plan::new().open().await;
@@ -210,6 +234,10 @@ fn without_a_daemon_the_reason_is_told() {
     assert!(String::from_utf8_lossy(&no_socket.stderr).contains("is `wismo run` running"), "{no_socket:?}");
     let nobody = run(&["list"], Some("redis://127.0.0.1:9/"));
     assert_eq!(nobody.status.code(), Some(69), "{nobody:?}");
+    assert!(
+        String::from_utf8_lossy(&nobody.stderr).contains("Redis at redis://127.0.0.1:9 cannot be read"),
+        "{nobody:?}"
+    );
     let no_key = run(&["track", "SANDBOX-DELIVERED"], None);
     assert_eq!(no_key.status.code(), Some(64), "{no_key:?}");
     assert!(String::from_utf8_lossy(&no_key.stderr).contains("wismo shops add NAME"), "{no_key:?}");

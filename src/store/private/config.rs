@@ -18,7 +18,7 @@ pub(super) const OPEN: u32 = 0o770;
 
 /// What the default user may read: tracking data, queues and look-ups. Keys of shops, endpoints (with their sealed
 /// secrets), carriers' tokens and the store's secrets are not among them.
-const READABLE: [&str; 30] = [
+const READABLE: [&str; 31] = [
     "wismo:{*}:tracker:*",
     "wismo:{*}:events:*",
     "wismo:{*}:about:*",
@@ -33,6 +33,7 @@ const READABLE: [&str; 30] = [
     "wismo:{*}:pending:*",
     "wismo:{*}:dead:*",
     "wismo:{*}:dead-about:*",
+    "wismo:{*}:attempt:*",
     "wismo:{*}:routes",
     "wismo:{*}:status:*",
     "wismo:{*}:open:*",

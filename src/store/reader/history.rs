@@ -25,6 +25,8 @@ pub enum Arrival {
     Waiting {
         /// The tracker's next attempt at that endpoint.
         next_at: Option<Timestamp>,
+        /// Why the last attempt failed, if one did.
+        error: Option<String>,
     },
     /// It was given up.
     Dead(DeadDelivery),
@@ -93,6 +95,10 @@ impl Reader {
             command.arg(keys::dead_about(shard, endpoint)).arg(told.change.id.to_string()).clone()
         };
         let waiting: Vec<String> = self.ask(&waiting).await?;
+        let attempt =
+            redis::cmd("HMGET").arg(keys::attempt(shard, endpoint, &subject)).arg("change").arg("error").clone();
+        // Rules for readers that were written for an older wismo do not allow this key.
+        let (tried, error): (Option<String>, Option<String>) = self.ask(&attempt).await.unwrap_or_default();
         let next: Option<f64> = self.ask(&next).await?;
         let deaths: Vec<Value> = self.ask_all(&told.iter().map(death).collect::<Vec<_>>()).await?;
         let abouts: Vec<Option<String>> = self.ask_all(&told.iter().map(about).collect::<Vec<_>>()).await?;
@@ -100,7 +106,8 @@ impl Reader {
             let id = told.change.id.to_string();
             if waiting.contains(&id) {
                 let next_at = next.map(millis);
-                told.arrivals.push((endpoint.clone(), Arrival::Waiting { next_at }));
+                let error = error.clone().filter(|_| tried.as_ref() == Some(&id));
+                told.arrivals.push((endpoint.clone(), Arrival::Waiting { next_at, error }));
             }
             let died: Option<f64> = redis::from_redis_value(died).map_err(redis::RedisError::from)?;
             let dead = died.zip(about).and_then(|(at, about)| dead_delivery(&id, millis(at), &about));

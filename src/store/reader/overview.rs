@@ -58,6 +58,8 @@ pub struct EndpointView {
     pub held: bool,
     /// Deliveries to it that were given up.
     pub dead: u64,
+    /// Why the last failed attempt of those that wait failed.
+    pub last_error: Option<String>,
 }
 
 impl Reader {
@@ -109,8 +111,14 @@ impl Reader {
 
     /// How the deliveries of an endpoint stand at this moment.
     pub async fn deliveries(&self, id: &EndpointId, now: Timestamp) -> Result<EndpointView, StoreError> {
-        let mut view =
-            EndpointView { id: id.clone(), waiting: Waiting::default(), paused_until: None, held: false, dead: 0 };
+        let mut view = EndpointView {
+            id: id.clone(),
+            waiting: Waiting::default(),
+            paused_until: None,
+            held: false,
+            dead: 0,
+            last_error: None,
+        };
         let first = |shard| redis::cmd("ZRANGE").arg(keys::deliver(shard, id)).arg(0).arg(0).arg("WITHSCORES").clone();
         let count = |shard| redis::cmd("ZCARD").arg(keys::deliver(shard, id)).clone();
         let dead = |shard| redis::cmd("ZCARD").arg(keys::dead(shard, id)).clone();
@@ -129,6 +137,23 @@ impl Reader {
             .and_then(|until| i64::try_from(until).ok())
             .map(from_millis)
             .filter(|until| *until > now);
+        let heads =
+            Shard::all().zip(first).flat_map(|(shard, heads)| heads.into_iter().map(move |(name, _)| (shard, name)));
+        // Rules for readers that were written for an older wismo do not allow these keys.
+        view.last_error = self.last_error(id, &heads.collect::<Vec<_>>()).await.unwrap_or_default();
         Ok(view)
+    }
+
+    /// Why the latest failed attempt failed, of these subjects' at an endpoint.
+    async fn last_error(&self, id: &EndpointId, subjects: &[(Shard, String)]) -> Result<Option<String>, StoreError> {
+        if subjects.is_empty() {
+            return Ok(None);
+        }
+        let read = |(shard, subject): &(Shard, String)| {
+            redis::cmd("HMGET").arg(keys::attempt(*shard, id, subject)).arg("last_at").arg("error").clone()
+        };
+        let told: Vec<(Option<i64>, Option<String>)> =
+            self.ask_all(&subjects.iter().map(read).collect::<Vec<_>>()).await?;
+        Ok(told.into_iter().max_by_key(|(at, _)| *at).and_then(|(_, error)| error))
     }
 }
