@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::misfit;
 use super::problem::Problem;
 
 /// Reads a JSON body, or says where it is none, or names the field that is wrong.
@@ -22,8 +23,19 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if error.classify() != Category::Data {
             return not_json(error);
         }
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", without_place(error));
-        if field == "." { problem } else { problem.with("field", field) }
+        let told = without_place(error);
+        let missing = told.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        let field = match (field.as_str(), missing) {
+            (".", None) => None,
+            (".", Some(name)) => Some(name.to_owned()),
+            (_, None) => Some(field),
+            (_, Some(name)) => Some(format!("{field}.{name}")),
+        };
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "The body cannot be read", misfit::in_words(&told));
+        match field {
+            Some(field) => problem.with("field", field),
+            None => problem,
+        }
     })?;
     reader.end().map_err(|error| not_json(&error))?;
     Ok(value)

@@ -7,6 +7,7 @@ mod endpoints;
 mod extract;
 mod health;
 mod input;
+mod misfit;
 mod own;
 mod patience;
 mod problem;

@@ -1,7 +1,7 @@
 //! Registering parcels and reading them back.
 
 pub mod batch;
-mod body;
+pub(super) mod body;
 pub mod change;
 pub mod history;
 pub mod list;

@@ -247,3 +247,36 @@ async fn set_by_hand_shows_in_the_view_and_the_change() {
     let (_, listed) = shop.get("/v1/trackers?status=returned").await;
     assert_eq!(listed["trackers"][0]["id"], json!(id), "{listed}");
 }
+
+/// A missing field is named, and a value of the wrong kind is told what belongs there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_or_of_another_kind_is_named() {
+    let house = Plan::new().open().await;
+    let shop = house.shop("boutique").await;
+    let endpoint = shop.endpoint(&house, "hook", &["*"]).await;
+    let id = shop.track("SANDBOX-LATE-1").await;
+    let (set, replay) = (format!("/v1/trackers/{id}/set"), format!("/v1/endpoints/{endpoint}/replay"));
+    for (path, body, field, part) in [
+        (set.as_str(), json!({"status": "lost", "why": "b"}), "who", "it is missing"),
+        (&replay, json!({}), "change", "it is missing"),
+        ("/v1/endpoints", json!({}), "url", "it is missing"),
+        ("/v1/trackers", json!({"number": "SANDBOX-LATE-2", "promised": {}}), "promised.to", "it is missing"),
+        (
+            "/v1/trackers",
+            json!({"number": "SANDBOX-LATE-2", "promised": "2030-01-01"}),
+            "promised",
+            "{\"to\": \"2026-11-28\"}",
+        ),
+        (
+            "/v1/endpoints",
+            json!({"url": "https://8.8.8.8/", "events": ["tracker.delivred"]}),
+            "events[0]",
+            "\"tracker.delivered\"",
+        ),
+    ] {
+        let (status, problem) = shop.post(path, &body).await;
+        assert!((400..500).contains(&status), "{problem}");
+        assert_eq!(problem["field"], field, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(part), "{problem}");
+    }
+}
