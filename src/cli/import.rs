@@ -57,12 +57,22 @@ struct Tally {
     created: u64,
     updated: u64,
     bad: Vec<(u64, String)>,
+    /// So many of these are printed.
+    printed: usize,
 }
 
 impl Tally {
     fn wrong(&mut self, line: u64, why: String) {
-        eprintln!("line {line}: {why}");
         self.bad.push((line, why));
+    }
+
+    /// Prints what was found since it was last printed, in the order of the file.
+    fn tell(&mut self) {
+        self.bad[self.printed..].sort();
+        for (line, why) in &self.bad[self.printed..] {
+            eprintln!("line {line}: {why}");
+        }
+        self.printed = self.bad.len();
     }
 }
 
@@ -71,8 +81,13 @@ pub async fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let text = read(&args.file)?;
     let mut format = csv::ReaderBuilder::new();
     format.flexible(true).trim(csv::Trim::All).delimiter(delimiter(&text));
-    let mut rows = format.from_reader(text.as_bytes());
+    let open = open_quote(&text, delimiter(&text));
+    let whole = open.map_or(text.as_str(), |open| &text[..open.record]);
+    let mut rows = format.from_reader(whole.as_bytes());
     let head = rows.headers().map_err(|error| Failure::data(format!("the first line: {error}")))?.clone();
+    if let Some(open) = open.filter(|open| open.record == 0) {
+        return Err(Failure::data(open.text()));
+    }
     check_columns(&head)?;
     let client = if args.check { None } else { Some(args.api.client()?) };
     let mut tally = Tally::default();
@@ -94,10 +109,17 @@ pub async fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
             }
         }
         if batch.len() == BATCH {
-            send(client.as_ref(), &mut batch, &mut tally).await?;
+            let sent = send(client.as_ref(), &mut batch, &mut tally).await;
+            tally.tell();
+            sent?;
         }
     }
-    send(client.as_ref(), &mut batch, &mut tally).await?;
+    if let Some(open) = open {
+        tally.wrong(open.line, open.text());
+    }
+    let sent = send(client.as_ref(), &mut batch, &mut tally).await;
+    tally.tell();
+    sent?;
     progress.end();
     Ok(summary(args, &tally))
 }
@@ -127,6 +149,51 @@ fn delimiter(text: &str) -> u8 {
         .unwrap_or(b',')
 }
 
+/// A quote that nothing closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OpenQuote {
+    /// Where the record begins that it is in.
+    record: usize,
+    /// The line that it stands in, from 1.
+    line: u64,
+}
+
+impl OpenQuote {
+    fn text(self) -> String {
+        format!("a quote opened in line {} is never closed; nothing after it was read", self.line)
+    }
+}
+
+/// Finds it. The rest of the file would be one long cell, and its parcels would be lost without a word.
+fn open_quote(text: &str, delimiter: u8) -> Option<OpenQuote> {
+    /// Where in a cell the reader is.
+    enum At {
+        Start,
+        Bare,
+        Quoted(u64),
+        Closed(u64),
+    }
+    let (mut at, mut record, mut line) = (At::Start, 0, 1);
+    for (place, byte) in text.bytes().enumerate() {
+        let ends_record = matches!(byte, b'\n' | b'\r');
+        at = match (at, byte) {
+            (At::Start, b'"') => At::Quoted(line),
+            (At::Quoted(opened), b'"') => At::Closed(opened),
+            (At::Closed(opened), b'"') | (At::Quoted(opened), _) => At::Quoted(opened),
+            (_, byte) if ends_record || byte == delimiter => At::Start,
+            _ => At::Bare,
+        };
+        line += u64::from(byte == b'\n');
+        if ends_record && matches!(at, At::Start) {
+            record = place + 1;
+        }
+    }
+    match at {
+        At::Quoted(line) => Some(OpenQuote { record, line }),
+        _ => None,
+    }
+}
+
 fn check_columns(head: &csv::StringRecord) -> Result<(), Failure> {
     let known = || PLAIN.into_iter().chain(OTHER);
     let mut seen = std::collections::HashSet::new();
@@ -149,7 +216,8 @@ fn check_columns(head: &csv::StringRecord) -> Result<(), Failure> {
 /// A line as the API takes it.
 fn registration(head: &csv::StringRecord, row: &csv::StringRecord) -> Result<Value, String> {
     if row.len() != head.len() {
-        return Err(format!("{} cells, and the first line names {} columns", row.len(), head.len()));
+        let cells = output::count(row.len(), "cell", "cells");
+        return Err(format!("{cells}, and the first line names {} columns", head.len()));
     }
     let cells: Vec<(&str, &str)> = head.iter().zip(row).filter(|(_, cell)| !cell.is_empty()).collect();
     let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| *cell);
@@ -230,4 +298,20 @@ fn summary(args: &ImportArgs, tally: &Tally) -> ExitCode {
         });
     }
     if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DATA) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_that_nothing_closes_is_found_where_it_opens() {
+        let found = |text: &str| open_quote(text, b',');
+        for closed in ["a,b\n1,2\n", "\"a\",b\n\"x \"\"y\"\" z\",\"two\nlines\"\n", "a,5\" pipe\n1,\"\"\n", ""] {
+            assert_eq!(found(closed), None, "{closed}");
+        }
+        assert_eq!(found("a,b\n1,\"x\n2,y\n"), Some(OpenQuote { record: 4, line: 2 }));
+        assert_eq!(found("a,b\r\n\"1\n1\",\"x\"\"\r\n"), Some(OpenQuote { record: 5, line: 3 }));
+        assert_eq!(found("\"a,b\n1,2\n").map(|open| open.record), Some(0));
+    }
 }
