@@ -20,6 +20,8 @@ const LONGEST_WAIT: u64 = 30;
 const LARGEST_ANSWER: usize = 64 << 20;
 /// How often a call is made that is answered with "later".
 const ROUNDS: usize = 20;
+/// How often where the daemon cannot serve anybody: whoever waits should soon read why.
+const ROUNDS_UNAVAILABLE: usize = 4;
 
 /// Which daemon, and as whom.
 #[derive(Args, Clone, Debug)]
@@ -150,7 +152,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Result<String, Refusal>, Failure> {
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()));
             if let Some(body) = body {
@@ -170,7 +172,9 @@ impl Client {
                 )));
             }
             let later = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE;
-            if let Some(seconds) = wait.filter(|seconds| later && *seconds <= LONGEST_WAIT) {
+            let rounds = if status == StatusCode::SERVICE_UNAVAILABLE { ROUNDS_UNAVAILABLE } else { ROUNDS };
+            let again = later && round < rounds;
+            if let Some(seconds) = wait.filter(|seconds| again && *seconds <= LONGEST_WAIT) {
                 tokio::time::sleep(Duration::from_secs(u64::max(seconds, 1))).await;
                 continue;
             }

@@ -48,6 +48,10 @@ pub enum ReadPlace {
 /// A sentence, when a file that can be read is not TOML or a value cannot be used.
 pub fn reach(sources: &Sources) -> Result<Reach, String> {
     let mut builder = Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    // A file that is named and not there is a slip of the pen; one that may not be read is not.
+    if let Some(file) = sources.file.as_deref().filter(|file| matches!(file.try_exists(), Ok(false))) {
+        return Err(format!("the configuration {} is not there", file.display()));
+    }
     for path in files(sources.file.as_deref(), &mut Vec::new()) {
         // What this user may not read is not meant for them; the defaults and the installed socket remain.
         if std::fs::read(&path).is_ok() {

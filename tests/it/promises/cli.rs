@@ -371,8 +371,89 @@ fn normalize_reads_standard_input_and_explains() {
         explained.iter().any(|line| line["source"].as_str().is_some_and(|source| source.contains("codes"))),
         "{told}"
     );
-    let read = wismo(&["normalize", "ups", file]);
-    assert!(text(&read.stdout).starts_with("outcome: ok\n"), "for people: {}", text(&read.stdout));
+    let read = text(&wismo(&["normalize", "ups", file]).stdout);
+    assert!(read.starts_with("outcome: ok\n"), "for people: {read}");
+    // Events have one number, in the result and in its explanation.
+    let events = told["parcels"][0]["events"].as_array().unwrap();
+    assert!(events.len() > 1, "{told}");
+    for (at, event) in events.iter().enumerate() {
+        for name in ["code", "time"] {
+            let field = format!("parcels[0].events[{at}].{name}");
+            let line =
+                explained.iter().find(|line| line["field"] == field.as_str()).unwrap_or_else(|| panic!("{field}"));
+            assert_eq!(line["value"], event[name], "{field}");
+        }
+        let local =
+            format!("{}{}", event["time"]["local"].as_str().unwrap(), event["time"]["offset"].as_str().unwrap_or(""));
+        assert!(read.contains(&local), "{local} is missing in\n{read}");
+    }
+}
+
+#[test]
+fn normalize_says_which_times_it_does_not_understand() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/laposte/samples/");
+    let sample = fs::read_dir(file).unwrap().map(|entry| entry.unwrap().path()).find_map(|path| {
+        let text = fs::read_to_string(&path).ok().filter(|_| !path.to_string_lossy().contains(".expect."))?;
+        let events = text.contains("\"event\"") && text.contains("\"date\": \"20");
+        events.then_some(text)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("answer.json");
+    fs::write(&broken, sample.unwrap().replace("\"date\": \"20", "\"date\": \"the 20")).unwrap();
+    let read = text(&wismo(&["normalize", "laposte", &broken.display().to_string()]).stdout);
+    assert!(read.contains("not understood: \"the 20"), "{read}");
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let output = wismo(&["find", "1234", "--config", "/nonexistent/wismo.toml"]);
+    assert_eq!(code(&output), 64, "{output:?}");
+    assert!(text(&output.stderr).contains("the configuration /nonexistent/wismo.toml is not there"), "{output:?}");
+}
+
+#[test]
+fn a_file_whose_quote_is_never_closed_is_not_read_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("parcels.csv");
+    fs::write(&file, "number,order\nSANDBOX-LATE-1,1\nSANDBOX-LATE-2\nSANDBOX-LATE-3,\"3\nSANDBOX-LATE-4,4\n").unwrap();
+    let output = wismo(&["import", file.to_str().unwrap(), "--check"]);
+    assert_eq!(code(&output), 65, "{output:?}");
+    let told = text(&output.stderr);
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("line ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "line 3: 1 cell, and the first line names 2 columns",
+            "line 4: a quote opened in line 4 is never closed; nothing after it was read",
+        ],
+        "{told}"
+    );
+}
+
+/// Who waits for a daemon that cannot reach its store reads why, soon.
+#[test]
+fn a_daemon_that_cannot_serve_says_why() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut request).unwrap();
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let body = r#"{"status":503,"detail":"the store does not answer; try again in a moment"}"#;
+            let head = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+        }
+    });
+    let mut track = command(&["track", "SANDBOX-LATE-1"]);
+    let output = track.env("WISMO_URL", format!("http://{address}")).env("WISMO_API_KEY", "x").output().unwrap();
+    assert_eq!(code(&output), 69, "{output:?}");
+    assert!(text(&output.stderr).contains("the store does not answer"), "{output:?}");
+    assert!((2..10).contains(&asked.load(std::sync::atomic::Ordering::SeqCst)), "asked again, but not for ever");
 }
 
 /// An outcome that is not good says why, for people and for machines.
