@@ -43,10 +43,10 @@ pub enum Refusal {
     #[error("the URL is longer than {LONGEST_URL} bytes")]
     TooLong,
     /// Neither https nor http.
-    #[error("the URL starts with {0}: and must start with https:")]
+    #[error("the URL starts with {0}: and must start with https://")]
     Scheme(String),
     /// Plain http outside of the nets that the operator allowed.
-    #[error("the URL must start with https: (plain http is for nets that the operator allowed)")]
+    #[error("the URL must start with https:// (plain http is for nets that the operator allowed: webhook.allow_nets)")]
     PlainHttp,
     /// A name or password before the host.
     #[error("the URL holds a user name or password; the signature proves who sends")]
@@ -58,7 +58,9 @@ pub enum Refusal {
     #[error("webhooks may not be sent to port {0}")]
     Port(u16),
     /// The address, or one of the addresses of the name, is special.
-    #[error("{host} is, or resolves to, an address that is not public")]
+    #[error(
+        "{host} is, or resolves to, an address that is not public: the operator may allow it (webhook.allow_nets), and `wismo listen` receives webhooks on your own machine"
+    )]
     Address {
         /// The host as the URL names it.
         host: String,
@@ -122,6 +124,13 @@ struct Rules {
     checks: Semaphore,
 }
 
+fn unreadable(problem: url::ParseError) -> String {
+    match problem {
+        url::ParseError::RelativeUrlWithoutBase => "write https:// in front of it".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 impl Guard {
     /// A guard that opens these nets besides the public ones. Nothing turns it off.
     #[must_use]
@@ -143,7 +152,7 @@ impl Guard {
         if url.len() > LONGEST_URL {
             return Err(Refusal::TooLong);
         }
-        let url = Url::parse(url.trim()).map_err(|problem| Refusal::Unreadable(problem.to_string()))?;
+        let url = Url::parse(url.trim()).map_err(|problem| Refusal::Unreadable(unreadable(problem)))?;
         let plain = match url.scheme() {
             "https" => false,
             // A name is judged by its addresses, when they are known.
@@ -307,6 +316,9 @@ mod tests {
         let guard = guard(&[], &[]);
         let refused = |url: &str| guard.check_url(url).unwrap_err();
         assert!(matches!(refused("hook"), Refusal::Unreadable(_)));
+        assert!(refused("127.0.0.1:9000").to_string().contains("write https:// in front"));
+        let private = refused("https://10.0.0.1/").to_string();
+        assert!(private.contains("webhook.allow_nets") && private.contains("wismo listen"), "{private}");
         assert!(matches!(refused("https://"), Refusal::Unreadable(_)));
         assert_eq!(refused("ftp://shop.example/"), Refusal::Scheme("ftp".into()));
         assert_eq!(refused("file:///etc/passwd"), Refusal::Scheme("file".into()));
