@@ -16,7 +16,7 @@ pub struct DetectArgs {
     /// A number as found: blanks, dashes, lower case and whole tracking links are fine
     number: String,
     /// Country it goes to, as a hint (FR)
-    #[arg(long, value_name = "CC")]
+    #[arg(long, value_name = "CC", alias = "country")]
     destination: Option<String>,
     /// Print one JSON object
     #[arg(long)]

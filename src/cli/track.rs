@@ -33,7 +33,7 @@ pub struct TrackArgs {
     #[arg(long, value_name = "WHEN")]
     promised: Option<String>,
     /// Country it goes to (FR)
-    #[arg(long, value_name = "CC")]
+    #[arg(long, value_name = "CC", alias = "destination")]
     country: Option<String>,
     /// Post code it goes to; some carriers ask for it
     #[arg(long)]

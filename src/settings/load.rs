@@ -256,7 +256,7 @@ mod tests {
         .unwrap_err();
         let all = problems.join("\n");
         for part in [
-            "wismo.toml:2: server.listen: \"here\"",
+            "wismo.toml:2: server.listen: \"here\" is no address with a port: write 127.0.0.1:8787 or [::1]:8787",
             "webhook.timout: unknown key; did you mean \"timeout\"?",
             "webhook.per_endpoint: 0 is no whole number from 1",
             "nonsense: unknown key",

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use config::{Value, ValueKind};
@@ -129,13 +129,11 @@ impl<'a> Reader<'a> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn parsed<T: FromStr>(&self, name: &str) -> Option<T>
-    where
-        T::Err: fmt::Display,
-    {
+    /// An address to listen at.
+    pub(super) fn listen(&self, name: &str) -> Option<SocketAddr> {
         self.read(name, |value| {
             let text = text_of(value)?;
-            text.parse().map_err(|error: T::Err| format!("{text:?}: {error}"))
+            text.parse().map_err(|_| format!("{text:?} is no address with a port: write 127.0.0.1:8787 or [::1]:8787"))
         })
     }
 

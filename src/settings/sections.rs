@@ -99,7 +99,7 @@ fn state_dir(given: &str, sources: &Sources) -> PathBuf {
 
 fn server(root: &Reader<'_>) -> Option<Server> {
     let s = root.section("server");
-    let listen = s.parsed("listen");
+    let listen = s.listen("listen");
     let request_timeout = s.duration("request_timeout", MS * 100, HOUR);
     let max_body = s.number("max_body", 1024..=64 * 1024 * 1024);
     let rate = s.number("rate", 1..=100_000);
@@ -118,7 +118,7 @@ fn metrics(root: &Reader<'_>) -> Option<Metrics> {
     let s = root.section("metrics");
     let listen = match s.given("listen") {
         None => Some(None),
-        Some(_) => s.parsed("listen").map(Some),
+        Some(_) => s.listen("listen").map(Some),
     };
     s.finish();
     Some(Metrics { listen: listen? })

@@ -32,7 +32,10 @@ pub fn show(carrier: &Carrier, as_json: bool) {
     section("Environments", environments.map(|(name, e)| (name.clone(), e.base_url.to_string())));
     section("Limits", d.limits.iter().map(|(name, limits)| (name.clone(), self::limits(limits))));
     section("Numbers", d.numbers.iter().map(numbers));
-    section("Numbers that play a story", d.scripts.iter().map(|s| (s.number.clone(), s.story.clone())));
+    section(
+        "Numbers that play a story, also with an ending such as -7 (others of this shape are accepted, and rejected when polled)",
+        d.scripts.iter().map(|s| (s.number.clone(), s.story.clone())),
+    );
     let sources = d.facts.iter();
     section("Sources", sources.map(|f| (f.confidence.name().to_owned(), format!("{}: {}", f.what, f.source))));
     output::line(format!("\nIn the configuration\n{}", configuration(d)));
