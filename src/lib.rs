@@ -17,7 +17,7 @@
 //! | [`cli`] | one file a subcommand |
 //!
 //! Beside the stairs: [`settings`] (typed configuration), [`telemetry`] (logs), [`clock`] (the only wall clock),
-//! [`tls`] (the provider of cryptography).
+//! [`tls`] (the provider of cryptography), [`spelling`] (what a misspelt word meant).
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -30,6 +30,7 @@ pub mod polling;
 pub mod proving;
 pub mod settings;
 pub mod simulator;
+pub mod spelling;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -38,12 +38,7 @@ pub async fn detect(State(api): State<Api>, Caller(shop): Caller, query: Query) 
     let current = api.current();
     let hints =
         Hints { carriers: own(&current, &shop).map(|(_, code)| code.clone()).collect(), country, ..Hints::default() };
-    let found = current.registry.detect(&number, &hints);
-    let rows: Vec<Value> = found
-        .iter()
-        .map(|c| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score}))
-        .collect();
-    Ok(Json(json!({"candidates": rows})))
+    Ok(Json(current.registry.recognise(&number, &hints).view()))
 }
 
 /// The accounts that this shop may use, with their carriers.

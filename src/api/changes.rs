@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::state::{Api, Caller};
 use crate::model::{ChangeKind, ShopId};
+use crate::spelling::nearest;
 use crate::store::{FeedPlace, Store};
 
 /// A page of changes.
@@ -22,13 +23,21 @@ pub struct Page {
     more: bool,
 }
 
+/// Says which types there are: whoever asks may have no pages at hand.
+pub(super) fn no_such_type(wanted: &str) -> String {
+    let types: Vec<String> = ChangeKind::all().map(|kind| kind.to_string()).collect();
+    let near = nearest(wanted, types.iter().map(String::as_str));
+    let near = near.map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+    format!("{wanted:?} is no type of change; {near}there are {}, and prefixes such as tracker.*", types.join(", "))
+}
+
 /// `GET /v1/changes`: what follows `after`, each change once and with the bytes that webhooks carry.
 pub async fn list(State(api): State<Api>, Caller(shop): Caller, query: Query) -> Result<Json<Page>, Problem> {
     query.knows(&["after", "limit", "type"])?;
     let limit = query.limit(100, 500)?;
     let types = query.all("type", |text| {
         let known = ChangeKind::all().any(|kind| wants(text, &kind.to_string()));
-        if known { Ok(text.to_owned()) } else { Err(format!("{text:?} is no type; docs/changes.md lists them")) }
+        if known { Ok(text.to_owned()) } else { Err(no_such_type(text)) }
     })?;
     let store = api.store()?;
     let feed = List::feed(&shop);

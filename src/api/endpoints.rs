@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::changes::no_such_type;
 use super::extract::{Body, Id};
 use super::input::{self, EndpointBody, EndpointPatch, ReplayBody, few, short};
 use super::own::own;
@@ -92,14 +93,6 @@ fn check_events(events: &[String]) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-/// Says which there are: whoever asks may have no pages at hand.
-fn no_such_type(wanted: &str) -> String {
-    let types: Vec<String> = ChangeKind::all().map(|kind| kind.to_string()).collect();
-    let near = crate::settings::nearest(wanted, types.iter().map(String::as_str));
-    let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-    format!("{wanted:?} is no type of webhook{near} There are: {}, and prefixes such as tracker.*", types.join(", "))
 }
 
 /// `GET /v1/endpoints`

@@ -24,7 +24,7 @@ pub async fn metrics() -> Response {
 /// The same on the listener of shops, while that is reached from this machine alone: figures tell of all shops.
 pub async fn metrics_among_shops(State(api): State<Api>, headers: HeaderMap) -> Response {
     if !api.metrics_here || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-        return Problem::not_found("route; see docs/api.md").into_response();
+        return Problem::no_route().into_response();
     }
     metrics().await
 }

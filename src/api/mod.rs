@@ -62,10 +62,10 @@ pub fn router(api: Api) -> Router {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method not allowed",
-                "this route does not take it; see docs/api.md",
+                "this route does not take it; the header Allow names what it takes",
             )
         })
-        .fallback(|| async { Problem::not_found("route; see docs/api.md") })
+        .fallback(|| async { Problem::no_route() })
         .layer(DefaultBodyLimit::max(max_body))
         .layer(axum::middleware::from_fn(count))
         .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| deadline(timeout, request, next)))

@@ -30,6 +30,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "Not found", format!("there is no such {what}"))
     }
 
+    /// 404: nothing is served there.
+    pub fn no_route() -> Self {
+        Self::not_found("route; there are /v1/trackers, /v1/changes, /v1/endpoints and /v1/carriers")
+    }
+
     /// 429: it may be asked again after so many seconds.
     pub fn too_soon(seconds: u64, detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);

@@ -178,7 +178,8 @@ fn detect(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody)
         current.accounts.values().filter(|info| info.shops.admits(shop)).map(|info| info.carrier.clone()).collect();
     let country = body.destination.value().and_then(|d| d.country.clone());
     let hints = Hints { carriers: own.clone(), country, ..Hints::default() };
-    let found = current.registry.detect(number, &hints);
+    let recognised = current.registry.recognise(number, &hints);
+    let found = &recognised.candidates;
     let usable: Vec<_> = found.iter().filter(|candidate| own.contains(&candidate.carrier)).collect();
     let best = usable
         .first()
@@ -200,9 +201,7 @@ fn detect(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody)
         Some(candidate) => {
             current.registry.get(candidate.carrier.as_str()).ok_or_else(|| Problem::not_found("carrier"))
         }
-        None if usable.is_empty() && found.is_empty() => {
-            Err(refused("no carrier has numbers of this shape; name the carrier"))
-        }
+        None if let Some(why) = recognised.why_none() => Err(refused(&format!("{why}; name the carrier"))),
         None if usable.is_empty() => Err(refused("this shop has no account at a carrier with numbers of this shape")),
         None => Err(refused("more than one carrier has numbers of this shape; name the carrier")),
     }

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde_json::{Value, json};
+
+use super::definition::NumberFormat;
 use super::numbers::{Checked, ChecksumState, clean, fit};
 use super::outline::Outline;
 use super::pasted::Pasted;
@@ -35,6 +38,73 @@ pub struct Candidate {
     pub number: String,
 }
 
+/// What was found out about a text that may be somebody's number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recognised {
+    /// Whose it could be, the likeliest first.
+    pub candidates: Vec<Candidate>,
+    /// Where there is no candidate: whose it would be if its check character were right.
+    pub mistyped: Vec<Candidate>,
+    /// Where there is no candidate: who has such numbers, of a shape that so many have that it tells nothing.
+    pub common: Vec<Candidate>,
+}
+
+impl Recognised {
+    /// As the API and `wismo detect --json` show it. `mistyped`, `common` and `detail` stand only where they tell something.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        let rows = |found: &[Candidate]| -> Value {
+            let row = |c: &Candidate| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score});
+            found.iter().map(row).collect()
+        };
+        let mut shown = json!({"candidates": rows(&self.candidates)});
+        for (key, found) in [("mistyped", &self.mistyped), ("common", &self.common)] {
+            if !found.is_empty() {
+                shown[key] = rows(found);
+            }
+        }
+        if let Some(why) = self.why_none() {
+            shown["detail"] = why.into();
+        }
+        shown
+    }
+
+    /// Why there is no candidate, and what to do, in one line; `None` where there is one.
+    pub fn why_none(&self) -> Option<String> {
+        if !self.candidates.is_empty() {
+            return None;
+        }
+        let mistyped = self.mistyped.iter().map(|c| {
+            format!(
+                "{} has the shape of a number of {} ({}), but its check digit is wrong: look for a mistyped character",
+                c.number, c.carrier, c.format
+            )
+        });
+        let mut told: Vec<String> = mistyped.collect();
+        if !self.common.is_empty() {
+            let mut carriers: Vec<&str> = self.common.iter().map(|c| c.carrier.as_str()).collect();
+            carriers.dedup();
+            let carriers = carriers.join(", ");
+            told.push(format!("numbers of this shape are too common to tell the carrier ({carriers} have some)"));
+        }
+        if told.is_empty() {
+            told.push("no carrier that wismo knows has numbers of this shape".to_owned());
+        }
+        Some(told.join("; "))
+    }
+}
+
+/// Which numbers are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those that could be the carrier's.
+    Right,
+    /// Those whose shape fits while their check character does not.
+    Mistyped,
+    /// Those of a shape too common to tell the carrier.
+    Common,
+}
+
 /// The address of the carrier's own page was pasted: nothing is guessed.
 const OWN_PAGE: u32 = 2_000;
 /// A right check character goes before any shape alone.
@@ -48,20 +118,23 @@ const DESTINATION: u32 = 40;
 /// Letters make an accident of digits unlikely.
 const LETTERS: u32 = 20;
 
-/// How likely it is that this text holds a number of this carrier. `wrong`: instead, the numbers whose shape fits
-/// while their check character does not.
+/// How likely it is that this text holds a number of this carrier.
 ///
 /// A format with `detect = false` is too common to tell the carrier, so it is a candidate only where the carrier is
 /// known otherwise: by the address of its page.
-pub(super) fn candidates(outline: &Outline, pasted: &Pasted, hints: &Hints, wrong: bool) -> Vec<Candidate> {
+pub(super) fn candidates(outline: &Outline, pasted: &Pasted, hints: &Hints, wanted: Wanted) -> Vec<Candidate> {
     let own_page = pasted.is_at(outline.page.as_ref());
+    let looked_at = |format: &&NumberFormat| (format.detect || own_page) != (wanted == Wanted::Common);
+    // Where the carrier is known, a wrong check character refuses nothing.
+    let fits = |state: ChecksumState| match wanted {
+        Wanted::Right => own_page || state != ChecksumState::Wrong,
+        Wanted::Mistyped => !own_page && state == ChecksumState::Wrong,
+        Wanted::Common => state != ChecksumState::Wrong,
+    };
     let mut found: Vec<Candidate> = Vec::new();
     for text in pasted.texts(outline.page.as_ref()).map(|text| clean(&outline.normalise, text)) {
-        for format in outline.numbers.iter().filter(|format| format.detect || own_page) {
-            // Where the carrier is known, a wrong check character refuses nothing.
-            let wanted =
-                |state: ChecksumState| if own_page { !wrong } else { (state == ChecksumState::Wrong) == wrong };
-            let fitting = fit(format, &text).filter(|checked| wanted(checked.checksum));
+        for format in outline.numbers.iter().filter(looked_at) {
+            let fitting = fit(format, &text).filter(|checked| fits(checked.checksum));
             found.extend(fitting.map(|checked| {
                 let page = if own_page { OWN_PAGE } else { 0 };
                 let score = page + score(outline, &text, &checked, hints);

@@ -12,6 +12,7 @@ use toml::de::{DeTable, Deserializer};
 
 use super::definition::Definition;
 use super::validate;
+use crate::spelling::nearest;
 use spans::Spot;
 
 /// Tables that several carriers use: name and text.
@@ -147,28 +148,6 @@ fn explain(message: &str) -> String {
 /// What stands between backticks.
 fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message.split('`').skip(1).step_by(2)
-}
-
-/// The known name that is nearest to what was written, if any is near.
-pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let reach = (given.chars().count() / 3).clamp(1, 4);
-    known.map(|name| (distance(given, name), name)).filter(|(far, _)| *far <= reach).min().map(|(_, name)| name)
-}
-
-/// How many letters have to be changed, dropped, added.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// Hash of what a definition was made from.

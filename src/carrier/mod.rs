@@ -49,7 +49,7 @@ pub use at_work::Carrier;
 pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};
-pub use detect::{Candidate, Hints};
+pub use detect::{Candidate, Hints, Recognised};
 pub use load::Problem;
 pub use numbers::{Checked, ChecksumState, NumberProblem};
 pub use outline::Outline;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::at_work::Carrier;
 use super::builtin;
-use super::detect::{self, Candidate, Hints};
+use super::detect::{self, Candidate, Hints, Recognised, Wanted};
 use super::load::{self, Problem, Shared};
 use super::numbers;
 use super::outline::Outline;
@@ -258,19 +258,25 @@ impl Registry {
     /// Whose number this could be, the likeliest first: a right check character goes before a shape alone, then what
     /// the shop has accounts for. A carrier that is off unless asked for is named only where an account uses it.
     pub fn detect(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
-        self.candidates(raw, hints, false)
+        self.candidates(raw, hints, Wanted::Right)
     }
 
-    /// Whose number this would be if its check character were right.
-    pub fn detect_mistyped(&self, raw: &str, hints: &Hints) -> Vec<Candidate> {
-        self.candidates(raw, hints, true)
+    /// The same, and where there is no candidate, what else the text looks like.
+    pub fn recognise(&self, raw: &str, hints: &Hints) -> Recognised {
+        let candidates = self.detect(raw, hints);
+        if !candidates.is_empty() {
+            return Recognised { candidates, ..Recognised::default() };
+        }
+        let (mistyped, common) =
+            (self.candidates(raw, hints, Wanted::Mistyped), self.candidates(raw, hints, Wanted::Common));
+        Recognised { candidates, mistyped, common }
     }
 
-    fn candidates(&self, raw: &str, hints: &Hints, wrong: bool) -> Vec<Candidate> {
+    fn candidates(&self, raw: &str, hints: &Hints, wanted: Wanted) -> Vec<Candidate> {
         let Ok(pasted) = Pasted::read(raw) else { return Vec::new() };
         let offered = self.outlines().filter(|outline| outline.enabled || hints.carriers.contains(&outline.code));
         let mut found: Vec<Candidate> =
-            offered.flat_map(|outline| detect::candidates(outline, &pasted, hints, wrong)).collect();
+            offered.flat_map(|outline| detect::candidates(outline, &pasted, hints, wanted)).collect();
         found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.carrier.cmp(&b.carrier)));
         found
     }

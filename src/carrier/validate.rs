@@ -7,8 +7,9 @@ use super::definition::answer;
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
 use super::expr::Template;
-use super::load::{self, Shared, nearest};
+use super::load::{self, Shared};
 use super::numbers::clean;
+use crate::spelling::nearest;
 
 /// Key and sentence.
 type Found = (String, String);

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use crate::carrier::Registry;
 use crate::model::{ShopId, Tracker, TrackerId};
 use crate::settings::{self, ReadPlace};
+use crate::spelling::nearest;
 use crate::store::{Lookup, Reader, Target};
 
 /// Trackers that one search may find.
@@ -62,7 +63,7 @@ impl ReadArgs {
 
 fn no_such_shop(shop: &ShopId, known: &[ShopId]) -> String {
     let names: Vec<&str> = known.iter().map(ShopId::as_str).collect();
-    match settings::nearest(shop.as_str(), names.iter().copied()) {
+    match nearest(shop.as_str(), names.iter().copied()) {
         Some(near) => format!("there is no shop {shop}; did you mean {near}?"),
         None if names.is_empty() => "there is no shop yet; `wismo shops add NAME` adds one".to_owned(),
         None => format!("there is no shop {shop}; there are: {}", names.join(", ")),

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::{ConfigArgs, output};
-use crate::carrier::{Candidate, Hints};
+use crate::carrier::Hints;
 
 #[derive(Args)]
 #[command(
@@ -34,31 +33,16 @@ pub fn run(args: &DetectArgs) -> ExitCode {
     let configured =
         settings.accounts.values().filter_map(|account| Some(registry.get(&account.carrier)?.code().clone())).collect();
     let hints = Hints { carriers: configured, country: args.destination.clone(), ..Hints::default() };
-    let found = registry.detect(&args.number, &hints);
-    let mistyped = if found.is_empty() { registry.detect_mistyped(&args.number, &hints) } else { Vec::new() };
+    let found = registry.recognise(&args.number, &hints);
     if args.json {
-        let mut shown = json!({"candidates": rows(&found)});
-        if !mistyped.is_empty() {
-            shown["mistyped"] = rows(&mistyped);
-        }
-        output::json(&shown);
-    } else if found.is_empty() && mistyped.is_empty() {
-        output::line("No carrier that wismo knows has numbers of this shape.");
-    } else {
-        for c in &found {
-            output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum.name()));
-        }
-        for c in &mistyped {
-            output::line(format!(
-                "{} has the shape of a number of {} ({}), but its check digit is wrong: look for a mistyped character.",
-                c.number, c.carrier, c.format
-            ));
-        }
+        output::json(&found.view());
+        return ExitCode::SUCCESS;
+    }
+    for c in &found.candidates {
+        output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum.name()));
+    }
+    if let Some(why) = found.why_none() {
+        output::line(format!("None: {why}."));
     }
     ExitCode::SUCCESS
-}
-
-fn rows(candidates: &[Candidate]) -> Value {
-    let row = |c: &Candidate| json!({"carrier": c.carrier, "number": c.number, "format": c.format, "checksum": c.checksum.name(), "score": c.score});
-    candidates.iter().map(row).collect()
 }

@@ -12,7 +12,7 @@ use super::client::{ApiArgs, Client};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::{DATA, output};
-use crate::settings::nearest;
+use crate::spelling::nearest;
 
 /// Parcels in one call.
 const BATCH: usize = 100;

@@ -9,7 +9,7 @@ use super::desk::ReadArgs;
 use super::failure::Failure;
 use super::{registry, rows};
 use crate::model::{DelayKind, Moment, Status, Tracker};
-use crate::settings::nearest;
+use crate::spelling::nearest;
 use crate::store::reader::Listing;
 
 #[derive(Args)]

@@ -17,6 +17,7 @@ use super::client::{ApiArgs, Client, escaped};
 use super::failure::Failure;
 use super::{output, words};
 use crate::model::ChangeKind;
+use crate::spelling::nearest;
 use crate::webhook::sign;
 
 /// How often the changes are looked at.
@@ -137,8 +138,8 @@ fn check_types(events: &[String]) -> Result<(), Failure> {
     let names: Vec<String> = ChangeKind::all().map(|kind| kind.to_string()).collect();
     let unknown = events.iter().find(|given| !names.iter().any(|name| wanted(std::slice::from_ref(given), name)));
     let Some(unknown) = unknown else { return Ok(()) };
-    let near = crate::settings::nearest(unknown, names.iter().map(String::as_str));
-    let hint = near.map_or_else(|| "docs/changes.md lists them".to_owned(), |near| format!("did you mean {near}?"));
+    let near = nearest(unknown, names.iter().map(String::as_str));
+    let hint = near.map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean {near}?"));
     Err(Failure::usage(format!("{unknown:?} is no type of webhook; {hint}")))
 }
 

@@ -19,6 +19,7 @@ use crate::polling::schedule::IntervalTable;
 use crate::polling::settle::Policy;
 use crate::polling::windows::ShortWindow;
 use crate::settings::{self, Problem, Settings, Shops};
+use crate::spelling::nearest;
 use crate::store::{IN_MEMORY_WINDOW, LongWindow};
 
 /// How wrong a carrier's clock may be beside ours, where a window of its starts at midnight.
@@ -123,7 +124,7 @@ pub fn carrier_problems(problems: Vec<crate::carrier::Problem>, settings: &Setti
 
 fn nearest_or_all<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    match settings::nearest(given, known.iter().copied()) {
+    match nearest(given, known.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
         None if known.is_empty() => "there are none".to_owned(),
         None => format!("known: {}", known.join(", ")),

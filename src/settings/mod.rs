@@ -23,7 +23,6 @@ use crate::model::{AccountName, ShopId, Status};
 pub use load::{Sources, load, load_and_judge};
 pub use reach::{Reach, ReadPlace, reach};
 pub use reader::Problem;
-pub use units::nearest;
 
 /// The default configuration, which documents every key.
 pub const DEFAULT: &str = include_str!("../../config/wismo.toml");

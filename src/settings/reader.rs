@@ -9,6 +9,7 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::units;
+use crate::spelling::nearest;
 
 /// What values of the environment have as their origin.
 pub(super) const ENVIRONMENT: &str = "the environment";
@@ -214,7 +215,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let known: Vec<&str> = asked.iter().map(String::as_str).collect();
-            let hint = match units::nearest(name, known.iter().copied()) {
+            let hint = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("known here: {}", known.join(", ")),
             };

@@ -108,6 +108,17 @@ async fn carriers_are_told_with_the_shops_own_accounts() {
     assert_eq!(shop.get("/v1/carriers/nobody").await.0, 404);
     let (_, found) = shop.get("/v1/carriers/detect?number=1z%2012345e0205271686").await;
     assert_eq!(found["candidates"][0]["carrier"], "ups", "{found}");
+    let (_, mistyped) = shop.get("/v1/carriers/detect?number=1z%2012345e0205271687").await;
+    assert_eq!(
+        (&mistyped["candidates"], &mistyped["mistyped"][0]["carrier"]),
+        (&json!([]), &json!("ups")),
+        "{mistyped}"
+    );
+    let (_, common) = shop.get("/v1/carriers/detect?number=12345678").await;
+    assert!(common["detail"].as_str().unwrap().contains("too common"), "{common}");
+    let (status, refused) = shop.post("/v1/trackers", &json!({"number": "1Z12345E0205271687"})).await;
+    assert_eq!(status, 422);
+    assert!(refused["detail"].as_str().unwrap().contains("check digit is wrong"), "{refused}");
     assert_eq!(shop.get("/v1/carriers/detect").await.0, 422);
     let nobody = Shop::with_key(&house.first().base, "wsk_none");
     for path in ["/v1/carriers", "/v1/carriers/ups", "/v1/carriers/detect?number=1", "/v1/changes"] {
