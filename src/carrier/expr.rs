@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_when_it_is_compiled() {
-        for text in ["", "a |", "a | nonsense", "a.b(", "'open", "a | map('x') | wrong_name(1)"] {
+        for text in ["", "a |", "a | find('\\b')", "a | nonsense", "a.b(", "'open", "a | map('x') | wrong_name(1)"] {
             assert!(Source::compile(text).is_err(), "{text}");
         }
         for text in [

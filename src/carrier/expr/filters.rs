@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use md5::Md5;
-use minijinja::value::Rest;
+use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value as Engine};
 use regex::Regex;
 use sha1::Sha1;
@@ -29,6 +29,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("zfill", |value: Engine, width: usize| map_text(&value, |t| Some(zfill(t, width))));
     env.add_filter("slice", |value: Engine, from: i64, to: Option<i64>| map_text(&value, |t| Some(slice(t, from, to))));
     env.add_filter("find", find);
+    env.add_filter("flat", flat);
     env.add_filter("json", to_json_text);
     env.add_filter("fromjson", |value: Engine| parse_json(&value));
     env.add_filter("jwt_claims", jwt_claims);
@@ -199,6 +200,18 @@ fn find(value: Engine, pattern: &str) -> Result<Engine, Error> {
     }
     let regex = regex_of(pattern)?;
     Ok(found(&regex, &engine::text(&value)).map_or(Engine::UNDEFINED, Engine::from))
+}
+
+/// The items of the lists in a list; what is no list stays, what is absent is left out.
+fn flat(value: Engine) -> Vec<Engine> {
+    let items = |value: &Engine| match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).unwrap_or_default(),
+        ValueKind::Undefined | ValueKind::None => Vec::new(),
+        _ => vec![value.clone()],
+    };
+    let mut all: Vec<Engine> = items(&value).iter().flat_map(items).collect();
+    all.retain(|item| !item.is_undefined() && !item.is_none());
+    all
 }
 
 pub(super) fn found<'t>(regex: &Regex, text: &'t str) -> Option<&'t str> {

@@ -38,6 +38,7 @@ impl Compiled {
             .compile_expression_owned(text.to_owned())
             .map_err(|error| ExprProblem::compiling(text, &error))?;
         super::filters::check_names(text)?;
+        refuse_backspaces(text)?;
         let mut names: Vec<String> = expression.undeclared_variables(false).into_iter().collect();
         names.sort();
         let dotted = expression.undeclared_variables(true).into_iter().collect();
@@ -92,6 +93,19 @@ impl Compiled {
             problem
         })
     }
+}
+
+/// `\b` in a text is a backspace, which no answer holds; whoever writes it means the end of a word in a pattern.
+fn refuse_backspaces(text: &str) -> Result<(), ExprProblem> {
+    let mut slashes = 0;
+    for c in text.chars() {
+        if c == 'b' && slashes % 2 == 1 {
+            let problem = r"`\b` in a text is a backspace: the end of a word in a pattern is written `\\b`".to_owned();
+            return Err(ExprProblem { text: text.to_owned(), problem });
+        }
+        slashes = if c == '\\' { slashes + 1 } else { 0 };
+    }
+    Ok(())
 }
 
 /// Where a field comes from: a plain path, an expression, or several of them of which the first that gives

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{MAX_ITEMS, Tree, Unsure, Val, contains, equal};
+use super::{MAX_ITEMS, MAX_TEXT, Tree, Unsure, Val, contains, equal};
 use crate::carrier::expr::Scope;
 use crate::carrier::expr::filters::{self, Change};
 
@@ -19,6 +19,14 @@ pub enum Filter {
     Map(Vec<String>),
     /// Those whose attribute passes.
     Select(Vec<String>, TestOf, Box<Tree>),
+    /// Those that count as yes themselves, or whose attribute does.
+    Keep(Vec<String>),
+    /// Their texts, with this between them.
+    Join(String),
+    /// Lists in the list laid flat, without what is absent.
+    Flat,
+    /// How many there are.
+    Length,
     Default(Box<Tree>),
     String,
     UrlEncode,
@@ -73,6 +81,30 @@ impl Filter {
                 }
                 Ok(Val::List(kept))
             }
+            Self::Keep(path) => {
+                let mut kept = Vec::new();
+                for item in items(value)? {
+                    let counts = if path.is_empty() { item.is_true()? } else { attribute(&item, path)?.is_true()? };
+                    if counts {
+                        kept.push(item);
+                    }
+                }
+                Ok(Val::List(kept))
+            }
+            Self::Join(between) => joined(&items(value)?, between),
+            Self::Flat => {
+                let mut flat = Vec::new();
+                for item in items(value)? {
+                    match item {
+                        Val::Undefined | Val::Nothing => {}
+                        Val::List(_) | Val::Json(Value::Array(_)) => flat.extend(items(item)?),
+                        one => flat.push(one),
+                    }
+                }
+                flat.retain(|item| !matches!(item, Val::Undefined | Val::Nothing));
+                Ok(Val::List(flat))
+            }
+            Self::Length => Ok(Val::Int(length(&value)?)),
             Self::Default(other) => {
                 if matches!(value, Val::Undefined) {
                     other.eval(scope)
@@ -121,6 +153,30 @@ fn end(value: Val<'_>, first: bool) -> Result<Val<'_>, Unsure> {
         }
         _ => Err(Unsure),
     }
+}
+
+fn joined<'v>(items: &[Val<'_>], between: &str) -> Result<Val<'v>, Unsure> {
+    let mut out = String::new();
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push_str(between);
+        }
+        // Numbers beyond the usual, lists and objects: the engine writes them.
+        out.push_str(&item.written()?);
+    }
+    if out.len() > MAX_TEXT { Err(Unsure) } else { Ok(Val::Text(Cow::Owned(out))) }
+}
+
+fn length(value: &Val<'_>) -> Result<i64, Unsure> {
+    let count = match value {
+        Val::Undefined => 0,
+        Val::Text(text) => text.chars().count(),
+        Val::List(items) => items.len(),
+        Val::Json(Value::Array(items)) => items.len(),
+        Val::Json(Value::Object(fields)) => fields.len(),
+        _ => return Err(Unsure),
+    };
+    i64::try_from(count).map_err(|_| Unsure)
 }
 
 fn items(value: Val<'_>) -> Result<Vec<Val<'_>>, Unsure> {

@@ -1,8 +1,10 @@
 //! From the text of an expression to its native form, for the part of the language that has one.
 //!
 //! The grammar is the engine's: ternary, `or`, `and`, `not`, one comparison, `~`, then paths with filters and tests.
-//! Whatever is not understood here with certainty (arithmetic, calls, chained comparisons, escapes in texts) has no
+//! Whatever is not understood here with certainty (arithmetic, calls, chained comparisons, characters by their number) has no
 //! native form, and is left to the engine.
+
+use std::borrow::Cow;
 
 use regex::Regex;
 
@@ -21,10 +23,10 @@ pub fn parse(text: &str) -> Option<Tree> {
 const MAX_DEPTH: u32 = 40;
 const WORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Token<'t> {
     Name(&'t str),
-    Text(&'t str),
+    Text(Cow<'t, str>),
     Int(i64),
     Sign(&'t str),
 }
@@ -53,12 +55,43 @@ fn token(rest: &str, first: char) -> Option<(Token<'_>, usize)> {
         return plain.then(|| digits.parse().ok().map(|n| (Token::Int(n), len)))?;
     }
     if matches!(first, '\'' | '"') {
-        let inner = rest[1..].split_once(first)?.0;
-        return (!inner.contains('\\')).then_some((Token::Text(inner), inner.len() + 2));
+        let inner = quoted(&rest[1..], first)?;
+        return Some((Token::Text(unescape(inner)?), inner.len() + 2));
     }
     let len = ["==", "!=", "<=", ">=", "**", "//"].iter().any(|sign| rest.starts_with(sign));
     let len = if len { 2 } else { first.len_utf8() };
     Some((Token::Sign(&rest[..len]), len))
+}
+
+/// What stands before the quote that ends a text.
+fn quoted(rest: &str, quote: char) -> Option<&str> {
+    let mut escaped = false;
+    let end = rest.find(|c: char| {
+        let ends = c == quote && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    Some(&rest[..end?])
+}
+
+/// A text without its escapes, as the engine reads them: what is no escape (`\d`) stays as it is. Those that name a
+/// character by its number or as a letter are left to the engine.
+fn unescape(inner: &str) -> Option<Cow<'_, str>> {
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    let (mut out, mut chars) = (String::with_capacity(inner.len()), inner.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next()? {
+                'b' | 'f' | 'n' | 'r' | 't' | 'u' | 'x' | '0'..='7' => return None,
+                plain @ ('"' | '\\' | '/' | '\'') => out.push(plain),
+                other => out.extend(['\\', other]),
+            },
+            c => out.push(c),
+        }
+    }
+    Some(Cow::Owned(out))
 }
 
 struct Parser<'t> {
@@ -69,7 +102,7 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn peek(&self) -> Option<Token<'t>> {
-        self.tokens.get(self.at).copied()
+        self.tokens.get(self.at).cloned()
     }
 
     fn eat(&mut self, token: Token<'_>) -> bool {
@@ -235,7 +268,7 @@ impl<'t> Parser<'t> {
             Token::Name(name) if !WORDS.contains(&name) && !is_function(name) => Tree::Name(name.to_owned()),
             // Two texts side by side are one to the engine.
             Token::Text(_) if matches!(self.peek(), Some(Token::Text(_))) => return None,
-            Token::Text(text) => Tree::Text(text.to_owned()),
+            Token::Text(text) => Tree::Text(text.into_owned()),
             Token::Int(n) => Tree::Int(n),
             Token::Sign("-") => match self.peek() {
                 Some(Token::Int(n)) => {
@@ -331,6 +364,11 @@ fn filter_of(name: &str, arguments: Vec<Tree>) -> Option<Filter> {
         ("list", [None, ..]) => Filter::List,
         ("string", [None, ..]) => Filter::String,
         ("urlencode", [None, ..]) => Filter::UrlEncode,
+        ("flat", [None, ..]) => Filter::Flat,
+        ("length" | "count", [None, ..]) => Filter::Length,
+        ("select", [None, ..]) => Filter::Keep(Vec::new()),
+        ("join", [None, ..]) => Filter::Join(String::new()),
+        ("join", [Some(Tree::Text(between)), None, ..]) => Filter::Join(between),
         ("default", [Some(other), None, ..]) => Filter::Default(Box::new(other)),
         ("zfill", [Some(Tree::Int(width)), None, ..]) => {
             Filter::Zfill(usize::try_from(width).ok().filter(|width| *width <= 100)?)
@@ -341,6 +379,7 @@ fn filter_of(name: &str, arguments: Vec<Tree>) -> Option<Filter> {
         ("replace", [Some(Tree::Text(from)), Some(Tree::Text(to)), None, _]) if !from.is_empty() => {
             Filter::Replace(from, to)
         }
+        ("selectattr", [Some(Tree::Text(path)), None, ..]) => Filter::Keep(attributes(&path)?),
         ("selectattr", [Some(Tree::Text(path)), Some(Tree::Text(test)), Some(other), None]) => {
             let test = match test.as_str() {
                 "eq" | "equalto" | "==" => TestOf::Equal,

@@ -133,6 +133,15 @@ fn expression() -> impl Strategy<Value = String> {
         Just("selectattr('b.a', 'in', ['A', 1])"),
         Just("selectattr('a', 'in', p.c)"),
         Just("selectattr('c', '==', none)"),
+        Just("selectattr('a')"),
+        Just("select"),
+        Just("join"),
+        Just("join(', ')"),
+        Just("length"),
+        Just("flat"),
+        Just("map(attribute='b') | flat"),
+        Just("find('^(\\w+)\\s*\\\\b')"),
+        Just("find(\"it\\'s|\\d\\/\")"),
     ];
     let operators = prop_oneof![
         Just("or"),
@@ -188,7 +197,7 @@ proptest! {
 /// Without this, a parser that understands nothing would pass.
 #[test]
 fn the_common_forms_have_a_native_form_that_is_sure() {
-    let p = json!({"a": "A", "n": 7, "t": "7:47:00", "list": [{"type": "X", "in": {"v": "1"}}, {"type": "Y", "in": {"v": "2"}}]});
+    let p = json!({"a": "A", "n": 7, "t": "7:47:00", "many": [{"of": [{"k": "x", "v": 1}]}, {}, {"of": [{"k": "z", "v": 2}, {"k": "y", "v": 3}]}], "list": [{"type": "X", "in": {"v": "1"}}, {"type": "Y", "in": {"v": "2"}}]});
     let scope = Scope::new().with("p", &p).focus(&p);
     for (text, wanted) in [
         ("p.missing or p.a", json!("A")),
@@ -202,6 +211,10 @@ fn the_common_forms_have_a_native_form_that_is_sure() {
         ("{'A': 'first', 'B': 'second'}[p.a]", json!("first")),
         ("p.missing | default('none') | upper | replace('NO', 'O')", json!("ONE")),
         ("not p.a is defined or p.missing is not defined", json!(true)),
+        ("[p.missing, p.a, p.t] | select | join('/')", json!("A/7:47:00")),
+        (r"p.t | find('^(\d+):\d\d') | length", json!(1)),
+        ("p.list | selectattr('in') | length", json!(2)),
+        ("p.many | map(attribute='of') | flat | selectattr('k', 'eq', 'y') | map(attribute='v') | first", json!(3)),
     ] {
         let (native, by_engine) = both(text, &scope).unwrap_or_else(|| panic!("no native form, or not sure: {text}"));
         assert_eq!(native, Some(wanted), "{text}");
@@ -221,6 +234,8 @@ fn what_is_not_understood_is_left_to_the_engine() {
         "1.5",
         "a[b]",
         "'\\n'",
+        "'\\x41'",
+        "'\\b'",
         "(a, b)",
         "a | map('upper')",
     ] {
