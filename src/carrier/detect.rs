@@ -81,7 +81,7 @@ impl Recognised {
             )
         });
         let mut told: Vec<String> = mistyped.collect();
-        if !self.common.is_empty() {
+        if told.is_empty() && !self.common.is_empty() {
             let mut carriers: Vec<&str> = self.common.iter().map(|c| c.carrier.as_str()).collect();
             carriers.dedup();
             let carriers = carriers.join(", ");

@@ -2,7 +2,8 @@
 //!
 //! Local names (no prefix) with `-` and `.` turned into `_`; attributes `_name`; text `_text`, or the bare string
 //! where an element has nothing else; nodes named in `lists` and repeated ones are lists. The document element is
-//! a key of the root: `root.Envelope.Body`. Attributes of the schema-instance namespace (`nil`, `type`) are dropped.
+//! a key of the root: `root.Envelope.Body`. Attributes that say how the document is written
+//! (`xsi:nil`, `xsi:type`, `xml:lang`, those of SOAP) are dropped.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,15 @@ use thiserror::Error;
 pub const MAX_DEPTH: usize = 96;
 /// More nodes than this are refused before they take memory.
 const MAX_NODES: u32 = 400_000;
-const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// Attributes of these namespaces say how a document is written (`xsi:nil`, `xml:lang`, `encodingStyle`), not what.
+const OF_WRITING: &[&str] = &[
+    "http://www.w3.org/2001/XMLSchema-instance",
+    "http://www.w3.org/XML/1998/namespace",
+    "http://schemas.xmlsoap.org/soap/envelope/",
+    "http://schemas.xmlsoap.org/soap/encoding/",
+    "http://www.w3.org/2003/05/soap-envelope",
+    "http://www.w3.org/2003/05/soap-encoding",
+];
 
 /// Why a text is no XML that we read.
 #[derive(Debug, Error)]
@@ -43,7 +52,7 @@ fn element(node: Node<'_, '_>, lists: &[String], depth: usize) -> Result<Value, 
         return Err(XmlProblem::TooDeep);
     }
     let mut fields = Map::new();
-    for attribute in node.attributes().filter(|a| a.namespace() != Some(SCHEMA_INSTANCE)) {
+    for attribute in node.attributes().filter(|a| a.namespace().is_none_or(|of| !OF_WRITING.contains(&of))) {
         fields.insert(format!("_{}", name_of(attribute.name())), Value::String(attribute.value().to_owned()));
     }
     let mut text = Cow::Borrowed("");
@@ -104,6 +113,13 @@ mod tests {
                 "one": ["z"],
             }}})
         );
+    }
+
+    #[test]
+    fn attributes_of_writing_are_dropped() {
+        let text = r#"<s:Fault xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" s:encodingStyle="">
+            <faultstring xml:lang="en" s:mustUnderstand="0">no such user</faultstring></s:Fault>"#;
+        assert_eq!(to_json(text, &[]).unwrap(), json!({"Fault": {"faultstring": "no such user"}}));
     }
 
     #[test]

@@ -67,6 +67,8 @@ fn an_installation_is_whole_keeps_the_configuration_and_leaves_no_trace() {
             "share/doc/wismo/LICENSE-MIT",
             "share/doc/wismo/examples/credentials.conf",
             "share/doc/wismo/config/wismo.toml",
+            "share/doc/wismo/carriers/laposte/carrier.toml",
+            "share/doc/wismo/tests/receivers/receiver.py",
         ];
         for file in
             wanted.map(|file| format!("{place}/{file}")).iter().map(String::as_str).chain(["etc/wismo/wismo.toml"])
