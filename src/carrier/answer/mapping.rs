@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use serde_json::Value;
 
 use super::codes::{Asked, look_up};
@@ -102,6 +103,9 @@ impl Mapper<'_> {
             Order::OldestFirst => {}
             Order::Unordered => events.sort_by(|(_, a), (_, b)| by_time(&a.time, &b.time)),
         }
+        if map.order != Order::Unordered && runs_backwards(&events) {
+            events.reverse();
+        }
         let surplus = events.len().saturating_sub(MAX_EVENTS);
         events.drain(..surplus);
         if trace.is_on() {
@@ -158,14 +162,32 @@ fn meaning_value(meaning: Meaning) -> Value {
     }
 }
 
+/// Whether every time says that a list came in the other order than the documented one: none is later than the one
+/// before it. Wall clocks of several zones can deceive, so without instants the list has to span more than any two
+/// zones are apart.
+fn runs_backwards(events: &[(usize, ObservedEvent)]) -> bool {
+    let times = || events.iter().map(|(_, event)| &event.time);
+    let (Some(first), Some(last)) = (times().next().and_then(clock), times().next_back().and_then(clock)) else {
+        return false;
+    };
+    let instants = times().filter(|time| time.utc.is_some()).count();
+    let least = if instants == events.len() { Span::new() } else { Span::new().hours(26) };
+    let falls = || times().map(clock).is_sorted_by(|before, after| after.is_some() && after <= before);
+    (instants == 0 || instants == events.len()) && last.checked_add(least).is_ok_and(|bound| first > bound) && falls()
+}
+
 /// Order of events of a carrier that has none: one clock for all of them, so that the order is total. Instants
 /// where both have one would not be: three events of which one has none could stand in a ring.
 fn by_time(a: &EventTime, b: &EventTime) -> Ordering {
-    let clock = |time: &EventTime| match (time.utc, time.local) {
+    clock(a).cmp(&clock(b))
+}
+
+/// A time on one clock with all others of its carrier, as well as it is known.
+fn clock(time: &EventTime) -> Option<DateTime> {
+    match (time.utc, time.local) {
         (Some(utc), _) => Some(jiff::tz::Offset::UTC.to_datetime(utc)),
         (None, Some(Local::DateTime(at))) => Some(at),
         (None, Some(Local::Date(date))) => Some(date.at(0, 0, 0, 0)),
         (None, None) => None,
-    };
-    clock(a).cmp(&clock(b))
+    }
 }

@@ -108,6 +108,41 @@ fn a_mixed_batch_is_matched_by_number_and_never_by_position() {
     assert_eq!(seen.facts.public_url.as_deref(), Some("https://carrier.example/t?n=A1"));
 }
 
+/// Of a list that is documented as newest first, the codes in the order that is read.
+fn order_of(events: &Value) -> Vec<String> {
+    let body = json!([{"returnCode": 200, "shipment": {"idShip": "A1", "event": events}}]).to_string();
+    let answer = read(BATCH, &["A1"], 200, &body);
+    let seen = answer.parcels[0].observation.as_ref().unwrap();
+    seen.events.iter().map(|event| event.code.clone()).collect()
+}
+
+#[test]
+fn a_list_that_comes_the_other_way_round_is_turned() {
+    let at = |code: &str, date: &str| json!({"code": code, "label": "x", "date": date});
+    let turned = json!([
+        at("DR1", "2025-02-03T08:00:00Z"),
+        at("PC1", "2025-02-03T08:00:00Z"),
+        at("DI1", "2025-02-03T09:00:00Z")
+    ]);
+    assert_eq!(order_of(&turned), ["DR1", "PC1", "DI1"]);
+    let as_documented = json!([at("DI1", "2025-02-05"), at("PC1", "2025-02-04"), at("DR1", "2025-02-04")]);
+    assert_eq!(order_of(&as_documented), ["DR1", "PC1", "DI1"]);
+    // Of one instant, or with a time that does not fall: the carrier's order stands.
+    let equal = json!([at("DI1", "2025-02-05T08:00:00Z"), at("DR1", "2025-02-05T08:00:00Z")]);
+    assert_eq!(order_of(&equal), ["DR1", "DI1"]);
+    let corrected = json!([
+        at("PC1", "2025-02-04T08:00:00Z"),
+        at("DI1", "2025-02-05T08:00:00Z"),
+        at("DR1", "2025-02-03T08:00:00Z")
+    ]);
+    assert_eq!(order_of(&corrected), ["DR1", "DI1", "PC1"]);
+    // Days without a clock turn a list only where they are further apart than zones are.
+    let next_day = json!([at("DR1", "2025-02-03"), at("DI1", "2025-02-04")]);
+    assert_eq!(order_of(&next_day), ["DI1", "DR1"]);
+    let next_week = json!([at("DR1", "2025-02-03"), at("DI1", "2025-02-10")]);
+    assert_eq!(order_of(&next_week), ["DR1", "DI1"]);
+}
+
 #[test]
 fn an_unchanged_parcel_is_not_mapped_again() {
     let body = json!([shipment("A1")]).to_string();
