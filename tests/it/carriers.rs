@@ -89,14 +89,17 @@ mod nothing_changes_unnoticed {
     }
 }
 
+/// Of the carrier and of the tables that it shares.
 fn check_that_nothing_changes_unnoticed(carrier: &str) {
-    let hunted = proving::mutate::hunt(&house(), &[carrier.to_owned()], &|_, _| {}).pop().unwrap();
-    assert!(hunted.refused.is_none() && hunted.mutants > 100, "{carrier}: {:?}", hunted.refused);
     let mut survivors = String::new();
-    for survivor in hunted.survivors {
-        writeln!(survivors, "  {survivor:?}").unwrap();
+    for hunted in proving::mutate::hunt(&house(), &[carrier.to_owned()], &|_, _| {}) {
+        let least = if hunted.carrier == carrier { 100 } else { 1 };
+        assert!(hunted.refused.is_none() && hunted.mutants > least, "{}: {:?}", hunted.carrier, hunted.refused);
+        for survivor in hunted.survivors {
+            writeln!(survivors, "  {}: {survivor:?}", hunted.carrier).unwrap();
+        }
     }
-    assert!(survivors.is_empty(), "{carrier}:\n{survivors}");
+    assert!(survivors.is_empty(), "\n{survivors}");
 }
 
 #[test]
