@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::input::{few, short, zone};
 use crate::api::problem::Problem;
+use crate::carrier::expr::lookup_country;
 use crate::model::tracker::{Destination, OrderRef, Promise};
 use crate::model::{AccountName, Direction, History, Moment, Registration};
 
@@ -188,12 +189,9 @@ fn check_destination(destination: Option<&Destination>) -> Result<(), Problem> {
     let Some(destination) = destination else { return Ok(()) };
     zone("destination.zone", destination.zone.as_deref())?;
     if let Some(country) = &destination.country
-        && (country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()))
+        && lookup_country(country) != Some(country.as_str())
     {
-        return Err(Problem::field(
-            "destination.country",
-            format!("{country:?} is no ISO 3166 country: write two capitals, such as FR"),
-        ));
+        return Err(Problem::field("destination.country", no_country(country)));
     }
     match &destination.postcode {
         Some(code) if !is_postcode(code) => Err(Problem::field(
@@ -202,6 +200,11 @@ fn check_destination(destination: Option<&Destination>) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
+}
+
+fn no_country(given: &str) -> String {
+    let meant = lookup_country(given).map(|code| format!("; did you mean {code}?")).unwrap_or_default();
+    format!("{given:?} is no ISO 3166 country: write two capitals, such as FR{meant}")
 }
 
 fn is_postcode(text: &str) -> bool {

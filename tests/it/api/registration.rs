@@ -25,6 +25,8 @@ fn unusable() -> Vec<(Value, &'static str)> {
         (json!({ "promised": { "from": "2026-11-26", "to": "2026-11-25" } }), "promised.from"),
         (json!({ "destination": { "country": "fr" } }), "destination.country"),
         (json!({ "destination": { "country": "FRA" } }), "destination.country"),
+        (json!({ "destination": { "country": "XX" } }), "destination.country"),
+        (json!({ "destination": { "country": "UK" } }), "destination.country"),
         (json!({ "destination": { "postcode": "44000; DROP" } }), "destination.postcode"),
         (json!({ "destination": { "zone": "" } }), "destination.zone"),
         (json!({ "locale": "fr_FR" }), "locale"),
