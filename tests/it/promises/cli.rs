@@ -481,8 +481,11 @@ fn normalize_gives_the_reason_of_an_outcome_that_is_not_good() {
     let other = json(&wismo(&["normalize", "ups", &answer("{\"a\": 1}"), "--number", "1Z12345E0205271686", "--json"]));
     assert_eq!(other["outcome"], "drifted", "{other}");
     assert!(!other["reason"].as_str().unwrap().is_empty(), "{other}");
+    let refused = answer("{\"response\": {\"errors\": [{\"code\": \"250002\", \"message\": \"x\"}]}}");
+    let refused = json(&wismo(&["normalize", "ups", &refused, "--http-status", "401", "--json"]));
+    assert!(refused["reason"].as_str().unwrap().contains("the definition's rule outcome["), "{refused}");
     let away = json(&wismo(&["normalize", "ups", &answer("{}"), "--http-status", "503", "--json"]));
-    assert!(away["reason"].as_str().unwrap().contains("the definition's rule outcome["), "{away}");
+    assert!(away["reason"].as_str().unwrap().contains("HTTP status 503"), "{away}");
     let good = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/ups/samples/delivered.json");
     assert!(json(&wismo(&["normalize", "ups", good, "--json"]))["reason"].is_null());
 }
