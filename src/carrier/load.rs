@@ -97,10 +97,13 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Resu
             Err(error) => error,
         };
         let spot = error.span().and_then(|span| spans::find(document.get_ref(), &span)).unwrap_or_default();
+        let spot = item_at_fault::<T>(&document, &spot, &error).unwrap_or(spot);
         let missing = quoted(error.message()).next().filter(|_| error.message().starts_with("missing field"));
-        // What was cut out because it was wrong is not missing as well.
-        if missing.is_none_or(|field| !cut.contains(&spot.child(field))) {
-            problems.push(of_error(file, text, &error, &spot));
+        // What was cut out because it was wrong is not missing as well, and what held it may not stand without it.
+        let follows = missing.is_some_and(|field| cut.contains(&spot.child(field)))
+            || (!spot.is_root() && cut.iter().any(|gone| spot.holds(gone)));
+        if !follows {
+            problems.push(of_error(file, text, document.get_ref(), &error, &spot));
         }
         if spot.is_root() || problems.len() >= MAX_PROBLEMS || !spans::remove(document.get_mut(), &spot) {
             break;
@@ -115,8 +118,29 @@ fn of_syntax(file: &str, text: &str, error: &toml::de::Error) -> Problem {
     Problem { file: file.to_owned(), line, key: String::new(), message: first_line(error.message()) }
 }
 
-fn of_error(file: &str, text: &str, error: &toml::de::Error, spot: &Spot) -> Problem {
-    let line = error.span().map(|span| spans::line(text, span.start));
+/// Of an array of tables the parser tells only where the first one stands: the item that gives the same message alone
+/// is the one.
+fn item_at_fault<T: for<'de> Deserialize<'de>>(
+    document: &toml::Spanned<DeTable<'_>>,
+    spot: &Spot,
+    error: &toml::de::Error,
+) -> Option<Spot> {
+    let list = spot.list()?;
+    (0..)
+        .map_while(|index| {
+            let mut alone = document.clone();
+            spans::keep_only(alone.get_mut(), &list, index).then_some((index, alone))
+        })
+        .find(|(_, alone)| {
+            let again = T::deserialize(Deserializer::from(alone.clone())).err();
+            again.is_some_and(|again| again.message() == error.message())
+        })
+        .map(|(index, _)| list.item(index))
+}
+
+fn of_error(file: &str, text: &str, document: &DeTable<'_>, error: &toml::de::Error, spot: &Spot) -> Problem {
+    let of_spot = || spans::line_of_key(text, document, &spot.to_string());
+    let line = if spot.list().is_some() { of_spot() } else { error.span().map(|span| spans::line(text, span.start)) };
     Problem { file: file.to_owned(), line, key: spot.to_string(), message: explain(error.message()) }
 }
 

@@ -78,9 +78,15 @@ impl<'de> Deserialize<'de> for NumberRegex {
         let text = String::deserialize(d)?;
         match Self::build(&text) {
             Ok(regex) => Ok(Self { text, built: OnceLock::from(Some(regex)) }),
-            Err(error) => Err(de::Error::custom(format!("{text:?} is no regular expression: {error}"))),
+            Err(error) => Err(de::Error::custom(format!("{text:?} is no regular expression: {}", reason(&error)))),
         }
     }
+}
+
+/// What is wrong with a pattern: the last of the lines in which the library draws it.
+fn reason(error: &regex::Error) -> String {
+    let told = error.to_string();
+    told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 /// `\d` and `\w` mean digits and letters of ASCII in a definition's patterns: carriers write no others, and the

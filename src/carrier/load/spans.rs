@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// A place in a document: keys and indexes from the top.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,22 @@ enum Step {
 impl Spot {
     pub(super) fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The list that this is an item of.
+    pub(super) fn list(&self) -> Option<Self> {
+        let (last, before) = self.0.split_last()?;
+        matches!(last, Step::Index(_)).then(|| Self(before.to_vec()))
+    }
+
+    /// An item of the list that this is.
+    pub(super) fn item(&self, index: usize) -> Self {
+        Self(self.0.iter().cloned().chain([Step::Index(index)]).collect())
+    }
+
+    /// Whether that place lies in this one.
+    pub(super) fn holds(&self, inner: &str) -> bool {
+        inner.strip_prefix(&self.to_string()).is_some_and(|rest| rest.starts_with(['.', '[']))
     }
 
     /// How the place of a key below this one is written.
@@ -93,20 +109,35 @@ fn walk_value(value: &Spanned<DeValue<'_>>, path: &mut Vec<Step>, visit: &mut Vi
 pub(super) fn remove(table: &mut DeTable<'_>, spot: &Spot) -> bool {
     let keys = spot.0.iter().rposition(|step| matches!(step, Step::Key(_)));
     let Some((Step::Key(last), before)) = keys.and_then(|at| spot.0[..=at].split_last()) else { return false };
-    let mut at = table;
-    let mut steps = before.iter().peekable();
-    while let Some(step) = steps.next() {
-        let Step::Key(key) = step else { return false };
-        let Some(mut value) = at.get_mut(key.as_str()).map(Spanned::get_mut) else { return false };
-        while let Some(Step::Index(index)) = steps.next_if(|step| matches!(step, Step::Index(_))) {
-            let DeValue::Array(items) = value else { return false };
-            let Some(item) = items.get_mut(*index) else { return false };
-            value = item.get_mut();
-        }
-        let DeValue::Table(inner) = value else { return false };
-        at = inner;
+    let parent = if before.is_empty() { Some(table) } else { reach(table, before).and_then(as_table) };
+    parent.is_some_and(|parent| parent.remove(last.as_str()).is_some())
+}
+
+/// Leaves of a list one item alone. False when it is no list that holds so many.
+pub(super) fn keep_only(table: &mut DeTable<'_>, list: &Spot, index: usize) -> bool {
+    let Some(DeValue::Array(items)) = reach(table, &list.0) else { return false };
+    let Some(kept) = items.get(index).cloned() else { return false };
+    *items = DeArray::new();
+    items.push(kept);
+    true
+}
+
+fn as_table<'t, 'd>(value: &'t mut DeValue<'d>) -> Option<&'t mut DeTable<'d>> {
+    if let DeValue::Table(table) = value { Some(table) } else { None }
+}
+
+fn reach<'t, 'd>(table: &'t mut DeTable<'d>, steps: &[Step]) -> Option<&'t mut DeValue<'d>> {
+    let (first, rest) = steps.split_first()?;
+    let Step::Key(key) = first else { return None };
+    let mut at = table.get_mut(key.as_str())?.get_mut();
+    for step in rest {
+        at = match (step, at) {
+            (Step::Key(key), DeValue::Table(table)) => table.get_mut(key.as_str())?.get_mut(),
+            (Step::Index(index), DeValue::Array(items)) => items.get_mut(*index)?.get_mut(),
+            _ => return None,
+        };
     }
-    at.remove(last.as_str()).is_some()
+    Some(at)
 }
 
 /// The line of a key such as `numbers[2].regex`; that of its nearest parent when it is absent.

@@ -57,6 +57,30 @@ fn every_definition_is_valid_by_the_schema_and_a_mutated_one_is_not() {
     }
 }
 
+#[test]
+fn of_several_look_ups_the_wrong_one_is_named_and_nothing_follows_from_it() {
+    let codes = |second: &str| {
+        format!(
+            "{EVERYTHING}\n[[codes]]\non = \"e.z\"\ntable = {{ QQ = \"delivered\" }}\n[[codes]]\non = \"e.y\"\n{second}\n"
+        )
+    };
+    let last = |text: &str| text.lines().position(|line| line == "on = \"e.y\"").unwrap();
+    for (second, wanted) in [
+        (
+            "table = { A = \"note\" }\ntext = [{ contains = [\"a\"], is = \"note\" }]",
+            "exactly one of table, text, include",
+        ),
+        ("text = [{ contains = [\"\"], is = \"note\" }]", "would match everything"),
+    ] {
+        let text = codes(second);
+        let told = problems(&text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].message.contains(wanted), "{told:?}");
+        assert!(told[0].line.unwrap() >= last(&text), "{told:?}: line {}", last(&text));
+        assert!(!told[0].key.contains("codes[0]"), "{told:?}");
+    }
+}
+
 /// The part of a schema that is about objects with known keys.
 fn object_schema<'s>(root: &'s Value, schema: &'s Value, keys: &BTreeSet<&str>) -> Option<&'s Value> {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
