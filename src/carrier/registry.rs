@@ -223,6 +223,11 @@ impl Registry {
         self.slots.get(&code)?.carrier(&code).cloned()
     }
 
+    /// The text of the definition of this code, as it was written.
+    pub fn text(&self, code: &CarrierCode) -> Option<&str> {
+        self.slots.get(code).map(|slot| slot.text.as_ref()).filter(|text| !text.is_empty())
+    }
+
     fn names(&self) -> &HashMap<String, CarrierCode> {
         self.names.get_or_init(|| {
             let outlines = self.outlines();

@@ -111,6 +111,9 @@ fn limits(definition: &Definition, tell: &mut Tell<'_>) {
         }
         if !(1..=1_000).contains(&limits.numbers_per_call) {
             tell(key("numbers_per_call"), "between 1 and 1000".into());
+        } else if limits.numbers_per_call > 1 && !asks_for_several(definition) {
+            let message = "the request names one `number` alone: several go with `numbers` or `items`, else write 1";
+            tell(key("numbers_per_call"), message.into());
         }
     }
 }
@@ -143,9 +146,20 @@ fn auth(definition: &Definition, tell: &mut Tell<'_>) {
 }
 
 fn mentions_token(definition: &Definition) -> bool {
+    mentions(definition, "token")
+}
+
+fn asks_for_several(definition: &Definition) -> bool {
+    ["numbers", "items", "item"].iter().any(|name| mentions(definition, name))
+}
+
+/// Whether a template or a `let` of the requests needs this name.
+fn mentions(definition: &Definition, wanted: &str) -> bool {
     let mut found = false;
-    each_template(definition, &mut |_, template| found |= template.names().iter().any(|name| name == "token"));
-    found || definition.request.lets.values().any(|one| one.mentions("token"))
+    each_template(definition, &mut |_, template| {
+        found |= template.names().iter().any(|name| name.split('.').next() == Some(wanted));
+    });
+    found || definition.request.lets.values().any(|one| one.mentions(wanted))
 }
 
 /// Names that every template of a request can see.

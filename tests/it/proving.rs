@@ -94,6 +94,32 @@ fn a_new_carrier_proves_itself_and_says_what_is_to_be_written() {
 }
 
 #[test]
+fn a_built_in_carrier_is_begun_with_its_own_definition_only() {
+    let acme = Acme::new();
+    let root = acme.root();
+    let blank = wismo(&["carriers", "new", "ups", "--dir", &root]);
+    assert_eq!(code(&blank), 64, "a blank one would take its place in silence");
+    assert!(String::from_utf8_lossy(&blank.stderr).contains("--from ups"), "{blank:?}");
+    assert_eq!(code(&wismo(&["carriers", "new", "ups", "--dir", &root, "--from", "upz"])), 64);
+    assert_eq!(code(&wismo(&["carriers", "new", "ups", "--dir", &root, "--from", "ups"])), 0);
+    let written = fs::read_to_string(acme.dir.path().join("ups/carrier.toml")).unwrap();
+    assert_eq!(written, fs::read_to_string("carriers/ups/carrier.toml").unwrap());
+    assert_eq!(code(&wismo(&["carriers", "new", "other", "--dir", &root, "--from", "geodis"])), 0);
+    let other = wismo(&["carriers", "test", &root, "--carrier", "other"]);
+    let told = text(&other);
+    assert!(told.contains(": 1 problem") && told.contains("without samples"), "all but samples is there: {told}");
+}
+
+#[test]
+fn a_request_for_one_number_cannot_ask_for_ten() {
+    let acme = Acme::new();
+    acme.change("carrier.toml", "numbers_per_call = 1", "numbers_per_call = 10");
+    assert_eq!(acme.errors(), [pair("definition", "limits.default.numbers_per_call")]);
+    acme.change("carrier.toml", "parcels/{{ number | urlencode }}", "parcels/{{ numbers | join }}");
+    assert!(!acme.errors().contains(&pair("definition", "limits.default.numbers_per_call")));
+}
+
+#[test]
 fn the_folder_of_one_carrier_is_enough_and_what_is_not_there_is_wrong_use() {
     let acme = Acme::new();
     let one = wismo(&["carriers", "test", &acme.file("").display().to_string()]);
