@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 use super::definition::Definition;
@@ -87,9 +88,11 @@ pub(super) fn of_document(document: &toml::Table, shared: &Shared) -> Result<Def
 /// Reads any document of the language. Serde stops at the first problem, so each one found is cut out of the
 /// document, which is then read again, until nothing more is wrong.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Result<T, Vec<Problem>> {
-    let mut document = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
+    let whole = DeTable::parse(text).map_err(|error| vec![of_syntax(file, text, &error)])?;
+    let mut document = whole.clone();
     let mut problems: Vec<Problem> = Vec::new();
-    let mut cut: Vec<String> = Vec::new();
+    // Places as they were when they were cut out, and as they are written in the file.
+    let (mut cut, mut written): (Vec<Spot>, Vec<Spot>) = (Vec::new(), Vec::new());
     loop {
         let error = match T::deserialize(Deserializer::from(document.clone())) {
             Ok(value) if problems.is_empty() => return Ok(value),
@@ -97,51 +100,62 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Resu
             Err(error) => error,
         };
         let spot = error.span().and_then(|span| spans::find(document.get_ref(), &span)).unwrap_or_default();
-        let spot = item_at_fault::<T>(&document, &spot, &error).unwrap_or(spot);
-        let missing = quoted(error.message()).next().filter(|_| error.message().starts_with("missing field"));
-        // What was cut out because it was wrong is not missing as well, and what held it may not stand without it.
-        let follows = missing.is_some_and(|field| cut.contains(&spot.child(field)))
-            || (!spot.is_root() && cut.iter().any(|gone| spot.holds(gone)));
-        if !follows {
-            problems.push(of_error(file, text, document.get_ref(), &error, &spot));
+        let spot = item_at_fault::<T>(&document, spot, &error);
+        let place = spot.clone().as_written(&cut);
+        if !follows(&error, &place, &written) {
+            let key = place.to_string();
+            let line = spans::line_of_key(text, whole.get_ref(), &key).filter(|_| !place.is_root());
+            let line = line.or_else(|| error.span().map(|span| spans::line(text, span.start)));
+            problems.push(Problem { file: file.to_owned(), line, key, message: explain(error.message()) });
         }
         if spot.is_root() || problems.len() >= MAX_PROBLEMS || !spans::remove(document.get_mut(), &spot) {
             break;
         }
-        cut.push(spot.to_string());
+        cut.push(spot);
+        written.push(place);
     }
     Err(problems)
 }
 
+/// The item that an error about a list is about: the span of such an error is that of the list, or of its first
+/// item. It is the first one with which the list is refused in the same words.
+fn item_at_fault<T: for<'de> Deserialize<'de>>(
+    document: &Spanned<DeTable<'_>>,
+    spot: Spot,
+    error: &toml::de::Error,
+) -> Spot {
+    let list = spot.list();
+    let Some(items) = spans::items(document.clone().get_mut(), &list) else { return spot };
+    let refused_by = |count: usize| {
+        let mut shorter = document.clone();
+        spans::shorten(shorter.get_mut(), &list, count);
+        T::deserialize(Deserializer::from(shorter)).is_err_and(|other| other.message() == error.message())
+    };
+    // Refused without any item, it is about the list itself.
+    (0..=items).find(|count| refused_by(*count)).and_then(|count| count.checked_sub(1)).map_or(spot, |at| list.item(at))
+}
+
+/// Whether an error only says that something is not there which was cut out because it was wrong.
+fn follows(error: &toml::de::Error, place: &Spot, cut: &[Spot]) -> bool {
+    if !error.message().starts_with("missing field") {
+        return !place.is_root() && cut.iter().any(|gone| place.holds(gone));
+    }
+    let Some(field) = quoted(error.message()).next() else { return false };
+    let meant = |gone: &Spot| place.key_of(gone).is_some_and(|key| nearest(key, [field]).is_some());
+    cut.iter().any(|gone| meant(gone) || gone.list() == place.child(field))
+}
+
 fn of_syntax(file: &str, text: &str, error: &toml::de::Error) -> Problem {
     let line = error.span().map(|span| spans::line(text, span.start));
-    Problem { file: file.to_owned(), line, key: String::new(), message: first_line(error.message()) }
-}
-
-/// Of an array of tables the parser tells only where the first one stands: the item that gives the same message alone
-/// is the one.
-fn item_at_fault<T: for<'de> Deserialize<'de>>(
-    document: &toml::Spanned<DeTable<'_>>,
-    spot: &Spot,
-    error: &toml::de::Error,
-) -> Option<Spot> {
-    let list = spot.list()?;
-    (0..)
-        .map_while(|index| {
-            let mut alone = document.clone();
-            spans::keep_only(alone.get_mut(), &list, index).then_some((index, alone))
-        })
-        .find(|(_, alone)| {
-            let again = T::deserialize(Deserializer::from(alone.clone())).err();
-            again.is_some_and(|again| again.message() == error.message())
-        })
-        .map(|(index, _)| list.item(index))
-}
-
-fn of_error(file: &str, text: &str, document: &DeTable<'_>, error: &toml::de::Error, spot: &Spot) -> Problem {
-    let of_spot = || spans::line_of_key(text, document, &spot.to_string());
-    let line = if spot.list().is_some() { of_spot() } else { error.span().map(|span| spans::line(text, span.start)) };
-    Problem { file: file.to_owned(), line, key: spot.to_string(), message: explain(error.message()) }
+    let mut message = first_line(error.message());
+    let key = error.span().and_then(|span| text.get(span)).filter(|_| message == "duplicate key");
+    if let Some(key) = key {
+        message = format!("the key {key} stands twice in this table");
+    }
+    if message.contains("escape") {
+        message.push_str("; in '...' a backslash stands for itself");
+    }
+    Problem { file: file.to_owned(), line, key: String::new(), message }
 }
 
 fn first_line(message: &str) -> String {

@@ -21,25 +21,57 @@ impl Spot {
         self.0.is_empty()
     }
 
-    /// The list that this is an item of.
-    pub(super) fn list(&self) -> Option<Self> {
-        let (last, before) = self.0.split_last()?;
-        matches!(last, Step::Index(_)).then(|| Self(before.to_vec()))
+    /// The place of a key below this one.
+    pub(super) fn child(&self, key: &str) -> Self {
+        self.with(Step::Key(key.to_owned()))
     }
 
-    /// An item of the list that this is.
+    /// The place of an item of the list here.
     pub(super) fn item(&self, index: usize) -> Self {
-        Self(self.0.iter().cloned().chain([Step::Index(index)]).collect())
+        self.with(Step::Index(index))
     }
 
-    /// Whether that place lies in this one.
-    pub(super) fn holds(&self, inner: &str) -> bool {
-        inner.strip_prefix(&self.to_string()).is_some_and(|rest| rest.starts_with(['.', '[']))
+    fn with(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
     }
 
-    /// How the place of a key below this one is written.
-    pub(super) fn child(&self, key: &str) -> String {
-        if self.is_root() { key.to_owned() } else { format!("{self}.{key}") }
+    /// The list that this is an item of; itself where it is none.
+    pub(super) fn list(&self) -> Self {
+        match self.0.split_last() {
+            Some((Step::Index(_), list)) => Self(list.to_vec()),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether the other place is inside this one.
+    pub(super) fn holds(&self, other: &Self) -> bool {
+        other.0.len() > self.0.len() && other.0.starts_with(&self.0)
+    }
+
+    /// The key that a place right below this one has.
+    pub(super) fn key_of<'o>(&self, other: &'o Self) -> Option<&'o str> {
+        match other.0.strip_prefix(self.0.as_slice()) {
+            Some([Step::Key(key)]) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The place in the document before items were cut out of it, one after the other.
+    pub(super) fn as_written(mut self, cut: &[Self]) -> Self {
+        // What was cut later was counted in what was left then.
+        for gone in cut.iter().rev() {
+            let Some((Step::Index(index), list)) = gone.0.split_last() else { continue };
+            if !self.0.starts_with(list) {
+                continue;
+            }
+            match self.0.get_mut(list.len()) {
+                Some(Step::Index(at)) if *at >= *index => *at += 1,
+                _ => {}
+            }
+        }
+        self
     }
 }
 
@@ -105,39 +137,63 @@ fn walk_value(value: &Spanned<DeValue<'_>>, path: &mut Vec<Step>, visit: &mut Vi
     }
 }
 
-/// Cuts out what stands there; of a list, all of it. False when nothing was there.
+/// Cuts out what stands there: a key, or an item of a list. False when nothing was there.
 pub(super) fn remove(table: &mut DeTable<'_>, spot: &Spot) -> bool {
-    let keys = spot.0.iter().rposition(|step| matches!(step, Step::Key(_)));
-    let Some((Step::Key(last), before)) = keys.and_then(|at| spot.0[..=at].split_last()) else { return false };
-    let parent = if before.is_empty() { Some(table) } else { reach(table, before).and_then(as_table) };
-    parent.is_some_and(|parent| parent.remove(last.as_str()).is_some())
+    match spot.0.split_last() {
+        Some((Step::Key(last), before)) => {
+            table_at(table, before).is_some_and(|inner| inner.remove(last.as_str()).is_some())
+        }
+        Some((Step::Index(gone), before)) => list_at(table, before).is_some_and(|items| {
+            let kept = items.iter().enumerate().filter(|(at, _)| at != gone).map(|(_, item)| item.clone());
+            let before = items.len();
+            *items = kept.collect();
+            items.len() < before
+        }),
+        None => false,
+    }
 }
 
-/// Leaves of a list one item alone. False when it is no list that holds so many.
-pub(super) fn keep_only(table: &mut DeTable<'_>, list: &Spot, index: usize) -> bool {
-    let Some(DeValue::Array(items)) = reach(table, &list.0) else { return false };
-    let Some(kept) = items.get(index).cloned() else { return false };
-    *items = DeArray::new();
-    items.push(kept);
-    true
+/// How many items the list there has; nothing where no list is.
+pub(super) fn items(table: &mut DeTable<'_>, spot: &Spot) -> Option<usize> {
+    list_at(table, &spot.0).map(|items| items.len())
 }
 
-fn as_table<'t, 'd>(value: &'t mut DeValue<'d>) -> Option<&'t mut DeTable<'d>> {
-    if let DeValue::Table(table) = value { Some(table) } else { None }
+/// Leaves the first items of the list there.
+pub(super) fn shorten(table: &mut DeTable<'_>, spot: &Spot, len: usize) {
+    if let Some(items) = list_at(table, &spot.0) {
+        *items = items.iter().take(len).cloned().collect();
+    }
 }
 
-fn reach<'t, 'd>(table: &'t mut DeTable<'d>, steps: &[Step]) -> Option<&'t mut DeValue<'d>> {
+fn value_at<'t, 'i>(table: &'t mut DeTable<'i>, steps: &[Step]) -> Option<&'t mut DeValue<'i>> {
     let (first, rest) = steps.split_first()?;
     let Step::Key(key) = first else { return None };
-    let mut at = table.get_mut(key.as_str())?.get_mut();
+    let mut value = table.get_mut(key.as_str())?.get_mut();
     for step in rest {
-        at = match (step, at) {
-            (Step::Key(key), DeValue::Table(table)) => table.get_mut(key.as_str())?.get_mut(),
+        value = match (step, value) {
+            (Step::Key(key), DeValue::Table(inner)) => inner.get_mut(key.as_str())?.get_mut(),
             (Step::Index(index), DeValue::Array(items)) => items.get_mut(*index)?.get_mut(),
             _ => return None,
         };
     }
-    Some(at)
+    Some(value)
+}
+
+fn table_at<'t, 'i>(table: &'t mut DeTable<'i>, steps: &[Step]) -> Option<&'t mut DeTable<'i>> {
+    if steps.is_empty() {
+        return Some(table);
+    }
+    match value_at(table, steps)? {
+        DeValue::Table(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+fn list_at<'t, 'i>(table: &'t mut DeTable<'i>, steps: &[Step]) -> Option<&'t mut DeArray<'i>> {
+    match value_at(table, steps)? {
+        DeValue::Array(items) => Some(items),
+        _ => None,
+    }
 }
 
 /// The line of a key such as `numbers[2].regex`; that of its nearest parent when it is absent.

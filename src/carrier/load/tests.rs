@@ -217,12 +217,45 @@ fn things_that_do_not_fit_together_are_told() {
 }
 
 #[test]
+fn the_item_at_fault_is_named_and_nothing_follows_from_it() {
+    let codes = "[[codes]]\ntable = { A = \"delivered\" }\n";
+    let wrong = [
+        ("[[codes]]\non = \"e.c\"\n", "codes[1]", "exactly one of"),
+        ("[[codes]]\non = \"e.c\"\ntable = {}\ntext = []\n", "codes[1]", "exactly one of"),
+        (
+            "[[codes]]\ntext = [{ contains = [\"x\"], is = \"lost\" }, { contains = [\"\"], is = \"lost\" }]\n",
+            "codes[1].text[1]",
+            "",
+        ),
+        ("[[codes]]\ntext = [{ without = [\"x\"], is = \"lost\" }]\n", "codes[1].text[0]", "match everything"),
+    ];
+    for (added, key, part) in wrong {
+        let told = read::<super::super::definition::answer::SharedCodes>("t", &format!("{codes}{added}{codes}"));
+        let told = told.unwrap_err();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].key == key && told[0].message.contains(part), "{told:#?}");
+        assert!(told[0].line.is_some_and(|line| line >= 3), "{told:#?}");
+    }
+    let both = format!("[[codes]]\n{codes}[[codes]]\n{codes}[[codes]]\n");
+    let told = read::<super::super::definition::answer::SharedCodes>("t", &both).unwrap_err();
+    let places: Vec<_> = told.iter().map(|one| (one.key.as_str(), one.line.unwrap())).collect();
+    assert_eq!(places, [("codes[0]", 1), ("codes[2]", 4), ("codes[4]", 7)]);
+    let text = format!("{EVERYTHING}\n[[outcome]]\nhttp = [\"1xx-5xx\"]\nis = \"throttled\"\n");
+    let told = problems(&text);
+    assert!(told.len() == 1 && told[0].key.ends_with(".http[0]"), "{told:#?}");
+}
+
+#[test]
 fn broken_files_are_told_not_panicked_over() {
     for text in ["", "=", "a = [", "schema = 1", "[[numbers]]", "schema = \"x\"\ncode = 3", "\u{feff}"] {
         assert!(!problems(text).is_empty(), "{text:?}");
     }
     let syntax = &problems("schema = 1\ncode = \n")[0];
     assert_eq!(syntax.line, Some(2), "{syntax}");
+    let twice = &problems("schema = 1\ncode = \"a\"\ncode = \"b\"\n")[0];
+    assert!(twice.to_string().starts_with("test.toml:3: the key code stands twice"), "{twice}");
+    let escaped = &problems("code = \"^\\d$\"\n")[0];
+    assert!(escaped.message.contains("in '...' a backslash stands for itself"), "{escaped}");
 }
 
 #[test]
