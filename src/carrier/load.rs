@@ -101,7 +101,7 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Resu
         };
         let spot = error.span().and_then(|span| spans::find(document.get_ref(), &span)).unwrap_or_default();
         let spot = item_at_fault::<T>(&document, spot, &error);
-        let place = spot.clone().as_written(&cut);
+        let place = spot.clone().written(&cut);
         if !follows(&error, &place, &written) {
             let key = place.to_string();
             let line = spans::line_of_key(text, whole.get_ref(), &key).filter(|_| !place.is_root());
