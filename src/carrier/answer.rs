@@ -45,7 +45,7 @@ use crate::model::{Observation, PollOutcome};
 
 pub(super) use self::body::text_of;
 pub use self::carrier::normalize;
-pub use self::codes::Hit;
+pub use self::codes::{Hit, knows};
 pub use self::kept::KeptAnswer;
 pub use self::outcome::{RetryAfter, retry_after};
 pub use self::time::{Reading, iso, loose_offset, written};

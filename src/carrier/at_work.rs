@@ -92,6 +92,11 @@ impl Carrier {
         self.version
     }
 
+    /// Whether a scan of this code and text has a meaning whatever else it says.
+    pub fn knows(&self, code: &str, text: &str) -> bool {
+        super::answer::knows(&self.definition, code, text)
+    }
+
     /// Zone of its local times, where it writes all of them in one.
     pub fn zone(&self) -> Option<&jiff::tz::TimeZone> {
         self.definition.zone.as_ref().map(|zone| &zone.zone)

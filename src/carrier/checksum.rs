@@ -7,7 +7,26 @@ pub(super) fn holds(checksum: &Checksum, groups: &regex::Captures<'_>) -> bool {
     checksum.0.iter().any(|rule| rule_holds(rule, groups))
 }
 
+/// The check character that stands in this match and the one that would be right; nothing where several checks are
+/// tried, or where no character would do.
+pub(super) fn expected(checksum: &Checksum, groups: &regex::Captures<'_>) -> Option<(char, char)> {
+    let [rule] = checksum.0.as_slice() else { return None };
+    let mut text = checked_text(rule, groups);
+    // Two letters follow the digit of an S10 number.
+    let at = if rule.kind == CheckKind::S10 { 10 } else { text.len().checked_sub(1)? };
+    let given = *text.get(at)?;
+    let right = ('0'..='9').chain('A'..='Z').find(|c| {
+        text[at] = *c;
+        text_holds(rule, &text)
+    })?;
+    Some((given, right))
+}
+
 fn rule_holds(rule: &CheckRule, groups: &regex::Captures<'_>) -> bool {
+    text_holds(rule, &checked_text(rule, groups))
+}
+
+fn checked_text(rule: &CheckRule, groups: &regex::Captures<'_>) -> Vec<char> {
     let whole = groups.get(0).map_or("", |whole| whole.as_str());
     let over: Vec<char> = match rule.over {
         Over::Whole => whole.chars().collect(),
@@ -19,21 +38,25 @@ fn rule_holds(rule: &CheckRule, groups: &regex::Captures<'_>) -> bool {
         text.clear();
     }
     text.extend(over);
+    text
+}
+
+fn text_holds(rule: &CheckRule, text: &[char]) -> bool {
     match rule.kind {
-        CheckKind::S10 => s10(&text),
-        CheckKind::Mod10 => weighted(rule, &text, &rule.weights, 10),
-        CheckKind::Mod11 => weighted(rule, &text, &rule.weights, 11),
-        CheckKind::Gs1 => weighted(&CheckRule { from_right: true, ..rule.clone() }, &text, &[3, 1], 10),
+        CheckKind::S10 => s10(text),
+        CheckKind::Mod10 => weighted(rule, text, &rule.weights, 10),
+        CheckKind::Mod11 => weighted(rule, text, &rule.weights, 11),
+        CheckKind::Gs1 => weighted(&CheckRule { from_right: true, ..rule.clone() }, text, &[3, 1], 10),
         CheckKind::Luhn => {
-            weighted(&CheckRule { from_right: true, product_digits: true, ..rule.clone() }, &text, &[2, 1], 10)
+            weighted(&CheckRule { from_right: true, product_digits: true, ..rule.clone() }, text, &[2, 1], 10)
         }
         CheckKind::Mod10Ups => {
             let start = if text.starts_with(&['1', 'Z']) { 2 } else { usize::from(text.len() == 11) };
             let letters = CheckRule { letters: Letters::Ups, ..rule.clone() };
             weighted(&letters, text.get(start..).unwrap_or_default(), &[1, 2], 10)
         }
-        CheckKind::Mod7 => mod7(&text),
-        CheckKind::Mod37_36 => mod37_36(&text),
+        CheckKind::Mod7 => mod7(text),
+        CheckKind::Mod37_36 => mod37_36(text),
     }
 }
 

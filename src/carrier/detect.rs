@@ -43,7 +43,8 @@ pub struct Candidate {
 pub struct Recognised {
     /// Whose it could be, the likeliest first.
     pub candidates: Vec<Candidate>,
-    /// Where there is no candidate: whose it would be if its check character were right.
+    /// Whose it would be if its check character were right: where there is no candidate, and beside candidates by shape
+    /// alone those of carriers that accounts exist for.
     pub mistyped: Vec<Candidate>,
     /// Where there is no candidate: who has such numbers, of a shape that so many have that it tells nothing.
     pub common: Vec<Candidate>,
@@ -69,18 +70,23 @@ impl Recognised {
         shown
     }
 
-    /// Why there is no candidate, and what to do, in one line; `None` where there is one.
-    pub fn why_none(&self) -> Option<String> {
-        if !self.candidates.is_empty() {
-            return None;
-        }
-        let mistyped = self.mistyped.iter().map(|c| {
+    /// Each carrier whose number it would be, but for its check digit, in a sentence.
+    pub fn slips(&self) -> Vec<String> {
+        let told = self.mistyped.iter().map(|c| {
             format!(
                 "{} has the shape of a number of {} ({}), but its check digit is wrong: look for a mistyped character",
                 c.number, c.carrier, c.format
             )
         });
-        let mut told: Vec<String> = mistyped.collect();
+        told.collect()
+    }
+
+    /// Why there is no candidate, and what to do, in one line; `None` where there is one.
+    pub fn why_none(&self) -> Option<String> {
+        if !self.candidates.is_empty() {
+            return None;
+        }
+        let mut told = self.slips();
         if told.is_empty() && !self.common.is_empty() {
             let mut carriers: Vec<&str> = self.common.iter().map(|c| c.carrier.as_str()).collect();
             carriers.dedup();

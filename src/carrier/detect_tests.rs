@@ -125,3 +125,21 @@ fn the_destination_is_a_hint_and_no_more() {
     assert!(rank(&france, "mondialrelay") <= rank(&america, "mondialrelay"));
     assert!(france.iter().all(|one| america.iter().any(|other| other.carrier == one.carrier)), "none is left out");
 }
+
+#[test]
+fn a_shape_without_a_check_hides_no_slip_of_a_carrier_in_use() {
+    let hidden = std::cell::Cell::new(0);
+    each_example(|registry, carrier, format, example| {
+        let Some(last) = example.rfind(|c: char| c.is_ascii_digit()).filter(|_| format.detect) else { return };
+        let other = if &example[last..=last] == "3" { "4" } else { "3" };
+        let wrong = format!("{}{other}{}", &example[..last], &example[last + 1..]);
+        let found = registry.recognise(&wrong, &with_account(carrier));
+        let is_wrong = carrier.check_number(&wrong).is_ok_and(|checked| checked.checksum == ChecksumState::Wrong);
+        let verified = found.candidates.iter().any(|one| one.checksum == ChecksumState::Verified);
+        if is_wrong && !verified && !found.candidates.is_empty() {
+            assert!(codes(&found.mistyped).contains(&carrier.code().as_str()), "{wrong}: {found:?}");
+            hidden.set(hidden.get() + 1);
+        }
+    });
+    assert!(hidden.get() > 0, "no number of any carrier was one of such a shape");
+}

@@ -101,7 +101,7 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(file: &str, text: &str) -> Resu
         };
         let spot = error.span().and_then(|span| spans::find(document.get_ref(), &span)).unwrap_or_default();
         let spot = item_at_fault::<T>(&document, spot, &error);
-        let place = spot.clone().written(&cut);
+        let place = spot.clone().before_cuts(&cut);
         if !follows(&error, &place, &written) {
             let key = place.to_string();
             let line = spans::line_of_key(text, whole.get_ref(), &key).filter(|_| !place.is_root());
@@ -165,7 +165,7 @@ fn first_line(message: &str) -> String {
 /// Serde's message in a sentence that says what would be right.
 fn explain(message: &str) -> String {
     let mut names = quoted(message);
-    let Some(given) = names.next() else { return first_line(message) };
+    let Some(given) = names.next() else { return in_plain_words(&first_line(message)) };
     let known: Vec<&str> = names.collect();
     let what = if message.starts_with("unknown field") {
         format!("there is no key {given:?} here")
@@ -174,13 +174,27 @@ fn explain(message: &str) -> String {
     } else if message.starts_with("missing field") {
         return format!("the key {given:?} is missing");
     } else {
-        return first_line(message);
+        return in_plain_words(&first_line(message));
     };
     match nearest(given, known.iter().copied()) {
         Some(near) => format!("{what}: did you mean {near:?}? (known: {})", known.join(", ")),
         None if known.is_empty() => what,
         None => format!("{what}; known: {}", known.join(", ")),
     }
+}
+
+/// The names of the program's types mean nothing to whoever writes a definition.
+fn in_plain_words(message: &str) -> String {
+    let Some((given, wanted)) = message.split_once("expected ") else { return message.to_owned() };
+    let wanted = match wanted {
+        "f64" | "f32" => "a number",
+        "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number, not negative",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        _ if wanted.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("{given}expected {wanted}")
 }
 
 /// What stands between backticks.
@@ -238,6 +252,9 @@ pub fn read_folder(
             let file = path.join("carrier.toml");
             match read_file(&file) {
                 Ok(text) => drop(carriers.insert(name, (file.display().to_string(), text))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    tell(&path, &std::io::Error::other("has no carrier.toml"));
+                }
                 Err(error) => tell(&file, &error),
             }
             continue;

@@ -53,6 +53,6 @@ pub use detect::{Candidate, Hints, Recognised};
 pub use load::Problem;
 pub use numbers::{Checked, ChecksumState, NumberProblem};
 pub use outline::Outline;
-pub use registry::{Found, Registry};
+pub use registry::{Found, Registry, Written};
 pub use scrub::Scrubbed;
 pub use shown::ShownRequest;

@@ -13,7 +13,7 @@ use super::at_work::Carrier;
 use super::builtin;
 use super::detect::{self, Candidate, Hints, Recognised, Wanted};
 use super::load::{self, Problem, Shared};
-use super::numbers;
+use super::numbers::{self, ChecksumState};
 use super::outline::Outline;
 use super::pasted::Pasted;
 use crate::model::CarrierCode;
@@ -86,6 +86,10 @@ impl Slot {
         Self { file, text, shared: Arc::clone(shared), outline: OnceLock::new(), carrier: OnceLock::new() }
     }
 
+    fn is_own(&self) -> bool {
+        matches!(self.text, Cow::Owned(_))
+    }
+
     /// Reads it whole.
     fn load(&self, folder: &str) -> Result<(), Vec<Problem>> {
         let carrier = Arc::new(Carrier::load(folder, &self.file, &self.text, &self.shared)?);
@@ -111,6 +115,17 @@ impl Slot {
         };
         self.outline.get_or_init(read).as_ref()
     }
+}
+
+/// Where a definition is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'r> {
+    /// Its file.
+    pub file: &'r str,
+    /// Its text.
+    pub text: &'r str,
+    /// It is one of the operator's folder; else it is compiled in.
+    pub own: bool,
 }
 
 /// What is read late was known to be good.
@@ -203,11 +218,15 @@ impl Registry {
         let mut names: HashMap<String, &CarrierCode> = HashMap::new();
         for (code, slot) in self.slots.iter() {
             for name in slot.outline().map(|outline| names_of(outline)).unwrap_or_default() {
-                if let Some(other) = names.insert(name.clone(), code).filter(|other| *other != code) {
-                    let message = format!("{name:?} means {other} already");
-                    let file = slot.file.clone();
-                    problems.push(Problem { file, line: None, key: "aliases".to_owned(), message });
-                }
+                let Some(other) = names.insert(name.clone(), code).filter(|other| *other != code) else { continue };
+                // Nobody can mend what is compiled in.
+                let theirs = self.slots.get(other).filter(|theirs| theirs.is_own() && !slot.is_own());
+                let (blamed, taken_by) = theirs.map_or((slot, other), |theirs| (theirs, code));
+                let message = format!("{name:?} means {taken_by} already: a name belongs to one carrier");
+                let as_code = blamed.outline().is_some_and(|outline| outline.code.as_str() == name);
+                let key = if as_code { "code" } else { "aliases" }.to_owned();
+                let line = load::line_of(&blamed.text, &key);
+                problems.push(Problem { file: blamed.file.clone(), line, key, message });
             }
         }
     }
@@ -223,9 +242,11 @@ impl Registry {
         self.slots.get(&code)?.carrier(&code).cloned()
     }
 
-    /// The text of the definition of this code, as it was written.
-    pub fn text(&self, code: &CarrierCode) -> Option<&str> {
-        self.slots.get(code).map(|slot| slot.text.as_ref()).filter(|text| !text.is_empty())
+    /// Where the definition of this code or alias is written.
+    pub fn written(&self, code: &str) -> Option<Written<'_>> {
+        let carrier = self.get(code)?;
+        let slot = self.slots.get(carrier.code())?;
+        Some(Written { file: &slot.file, text: &slot.text, own: slot.is_own() })
     }
 
     fn names(&self) -> &HashMap<String, CarrierCode> {
@@ -269,8 +290,14 @@ impl Registry {
     /// The same, and where there is no candidate, what else the text looks like.
     pub fn recognise(&self, raw: &str, hints: &Hints) -> Recognised {
         let candidates = self.detect(raw, hints);
-        if !candidates.is_empty() {
+        if candidates.iter().any(|candidate| candidate.checksum == ChecksumState::Verified) {
             return Recognised { candidates, ..Recognised::default() };
+        }
+        if !candidates.is_empty() {
+            // A shape alone must not hide that a carrier in use would know the number, but for a slip of the pen.
+            let mut mistyped = self.candidates(raw, hints, Wanted::Mistyped);
+            mistyped.retain(|candidate| hints.carriers.contains(&candidate.carrier));
+            return Recognised { candidates, mistyped, ..Recognised::default() };
         }
         let (mistyped, common) =
             (self.candidates(raw, hints, Wanted::Mistyped), self.candidates(raw, hints, Wanted::Common));

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::checksum;
 use super::definition::answer;
+use super::definition::numbers::Over;
 use super::definition::request::{Body, JsonTemplate, Param};
-use super::definition::{AuthKind, Definition, SCHEMA, TokenSpec};
+use super::definition::{AuthKind, Definition, NumberFormat, SCHEMA, TokenSpec};
 use super::expr::Template;
 use super::load::{self, Shared};
 use super::numbers::clean;
@@ -34,6 +35,7 @@ pub(super) fn check(definition: &Definition, problems: &mut Vec<Found>) {
     limits(definition, &mut tell);
     auth(definition, &mut tell);
     names(definition, &mut tell);
+    batches(definition, &mut tell);
     answer::check::check(definition, &mut tell);
 }
 
@@ -77,15 +79,41 @@ fn numbers(definition: &Definition, tell: &mut Tell<'_>) {
         if format.part.is_some_and(|part| part >= regex.captures_len()) {
             tell(key("part"), "the pattern has no such group".into());
         }
+        for rule in &format.checksum.0 {
+            if let Over::Group(group) = rule.over
+                && group >= regex.captures_len()
+            {
+                let groups = regex.captures_len() - 1;
+                tell(key("checksum.over"), format!("group {group}: the pattern has {groups}"));
+            }
+        }
         for example in &format.examples {
             match regex.captures(&clean(&definition.normalise, example)) {
                 None => tell(key("examples"), format!("{example:?} does not match the pattern")),
                 Some(groups) if !format.checksum.0.is_empty() && !checksum::holds(&format.checksum, &groups) => {
-                    tell(key("examples"), format!("the check character of {example:?} is wrong"));
+                    tell(key("examples"), wrong_check(format, example, &groups));
                 }
-                Some(_) => {}
+                Some(groups) => {
+                    let length = groups.get(0).map_or(0, |whole| whole.as_str().chars().count());
+                    let beyond = format.checksum.0.iter().find_map(|rule| match rule.over {
+                        Over::Range(from, to) if to > length && format.checksum.0.len() == 1 => Some((from, to)),
+                        _ => None,
+                    });
+                    if let Some((from, to)) = beyond {
+                        let message = format!("characters {from}-{to}, and {example:?} has {length}");
+                        tell(key("checksum.over"), message);
+                    }
+                }
             }
         }
+    }
+}
+
+fn wrong_check(format: &NumberFormat, example: &str, groups: &regex::Captures<'_>) -> String {
+    let said = format!("the check character of {example:?} is wrong");
+    match checksum::expected(&format.checksum, groups) {
+        Some((given, right)) => format!("{said}: it is {given}, by this rule {right}"),
+        None => said,
     }
 }
 
@@ -111,9 +139,6 @@ fn limits(definition: &Definition, tell: &mut Tell<'_>) {
         }
         if !(1..=1_000).contains(&limits.numbers_per_call) {
             tell(key("numbers_per_call"), "between 1 and 1000".into());
-        } else if limits.numbers_per_call > 1 && !asks_for_several(definition) {
-            let message = "the request names one `number` alone: several go with `numbers` or `items`, else write 1";
-            tell(key("numbers_per_call"), message.into());
         }
     }
 }
@@ -146,20 +171,37 @@ fn auth(definition: &Definition, tell: &mut Tell<'_>) {
 }
 
 fn mentions_token(definition: &Definition) -> bool {
-    mentions(definition, "token")
-}
-
-fn asks_for_several(definition: &Definition) -> bool {
-    ["numbers", "items", "item"].iter().any(|name| mentions(definition, name))
-}
-
-/// Whether a template or a `let` of the requests needs this name.
-fn mentions(definition: &Definition, wanted: &str) -> bool {
     let mut found = false;
-    each_template(definition, &mut |_, template| {
-        found |= template.names().iter().any(|name| name.split('.').next() == Some(wanted));
+    each_template(definition, &mut |_, template| found |= template.names().iter().any(|name| name == "token"));
+    found || definition.request.lets.values().any(|one| one.mentions("token"))
+}
+
+/// A call that names only the first number asks about no other, however many it may hold.
+fn batches(definition: &Definition, tell: &mut Tell<'_>) {
+    let of_all = |name: &str| matches!(name.split('.').next(), Some("numbers" | "items"));
+    let mut asked = definition.request.lets.values().any(|one| one.names().iter().any(|name| of_all(name)));
+    each_template(definition, &mut |key, template| {
+        asked |= key.starts_with("request.") && template.names().iter().any(|name| of_all(name));
     });
-    found || definition.request.lets.values().any(|one| one.mentions(wanted))
+    if let Body::Json(json) = &definition.request.body {
+        asked |= repeats(json);
+    }
+    for (environment, _) in definition.limits.iter().filter(|(_, limits)| !asked && limits.numbers_per_call > 1) {
+        let key = format!("limits.{environment}.numbers_per_call");
+        tell(
+            key,
+            "the request names one number only: use `numbers` or `items` in url, query, body or let, or set 1".into(),
+        );
+    }
+}
+
+fn repeats(json: &JsonTemplate) -> bool {
+    match json {
+        JsonTemplate::ForEach { .. } => true,
+        JsonTemplate::List(items) => items.iter().any(repeats),
+        JsonTemplate::Object(fields) => fields.values().any(repeats),
+        JsonTemplate::Fixed(_) | JsonTemplate::Text(_) => false,
+    }
 }
 
 /// Names that every template of a request can see.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 mod mutate;
 mod new;
@@ -13,7 +13,7 @@ mod test;
 mod trial;
 
 use super::{ConfigArgs, output};
-use crate::carrier::{Outline, Registry};
+use crate::carrier::{Carrier, Outline, Registry};
 
 #[derive(Args)]
 #[command(
@@ -74,7 +74,7 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
     match &args.what {
         What::List { json, .. } => list(&registry, *json),
         What::Show { code, json, .. } => match super::carrier(&registry, code) {
-            Ok(carrier) => show::show(&carrier, *json),
+            Ok(carrier) => show::show(&registry, &carrier, *json),
             Err(code) => return code,
         },
         What::Test(_) | What::Try(_) | What::Unmapped(_) | What::New(_) => {}
@@ -84,15 +84,36 @@ pub fn run(args: &CarriersArgs) -> ExitCode {
 
 fn list(registry: &Registry, as_json: bool) {
     if as_json {
-        output::json(&json!({"carriers": registry.all().map(|carrier| carrier.describe()).collect::<Vec<_>>()}));
+        output::json(
+            &json!({"carriers": registry.all().map(|carrier| described(registry, carrier)).collect::<Vec<_>>()}),
+        );
         return;
     }
     let width = |text: fn(&Outline) -> &str| registry.outlines().map(|o| text(o).chars().count()).max().unwrap_or(0);
     let (codes, names) = (width(|o| o.code.as_str()), width(|o| &o.name));
     for outline in registry.outlines() {
         let countries = if outline.countries.is_empty() { "world".to_owned() } else { outline.countries.join(" ") };
-        output::line(format!("{:<codes$}  {:<names$}  {countries}", outline.code.as_str(), outline.name));
+        output::line(format!(
+            "{:<codes$}  {:<names$}  {countries}{}",
+            outline.code.as_str(),
+            outline.name,
+            own(registry, outline.code.as_str())
+        ));
     }
+}
+
+/// A carrier for machines, with the file of its definition where that is the operator's.
+fn described(registry: &Registry, carrier: &Carrier) -> Value {
+    let mut told = carrier.describe();
+    let written = registry.written(carrier.code().as_str()).filter(|written| written.own);
+    told["own_definition"] = json!(written.map(|written| written.file));
+    told
+}
+
+/// Marks a definition of the operator's.
+fn own(registry: &Registry, code: &str) -> String {
+    let written = registry.written(code).filter(|written| written.own);
+    written.map_or_else(String::new, |written| format!("  (yours: {})", written.file))
 }
 
 /// A folder of carriers: the one that is named, else the configured one, else that of the working directory.

@@ -38,6 +38,8 @@ pub struct Desk {
     pub shops: Vec<ShopId>,
     /// This moment.
     pub now: Timestamp,
+    /// The operator's folder of carriers, where one is named.
+    pub carriers_dir: Option<std::path::PathBuf>,
 }
 
 impl ReadArgs {
@@ -57,7 +59,7 @@ impl ReadArgs {
             Some(shop) => return Err(Failure::usage(no_such_shop(shop, &known))),
             None => known,
         };
-        Ok(Desk { reader, shops, now: crate::clock::now() })
+        Ok(Desk { reader, shops, now: crate::clock::now(), carriers_dir: reach.carriers_dir })
     }
 }
 

@@ -41,6 +41,9 @@ pub fn run(args: &DetectArgs) -> ExitCode {
     for c in &found.candidates {
         output::line(format!("{:<14} {:<24} {} (checksum {})", c.carrier, c.number, c.format, c.checksum.name()));
     }
+    for slip in found.slips().iter().filter(|_| !found.candidates.is_empty()) {
+        output::line(format!("Or: {slip}."));
+    }
     if let Some(why) = found.why_none() {
         output::line(format!("None: {why}."));
     }

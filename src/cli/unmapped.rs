@@ -9,13 +9,15 @@ use serde_json::json;
 use super::desk::ReadArgs;
 use super::failure::Failure;
 use super::{output, words};
+use crate::carrier::Registry;
 use crate::model::CarrierCode;
 use crate::model::time::from_millis;
+use crate::spelling::nearest;
 use crate::store::UnmappedCode;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo carriers unmapped\n  wismo carriers unmapped --carrier laposte\n  wismo carriers unmapped --json | jq '.carriers[].codes[] | {code, count}'\n\nWrite the meaning in the place of the dots; carriers/README.md has the words. An unknown code moves no status."
+    after_help = "Examples:\n  wismo carriers unmapped\n  wismo carriers unmapped --carrier laposte\n  wismo carriers unmapped --json | jq '.carriers[].codes[] | {code, count}'\n\nWrite the meaning in the place of the dots; docs/changes.md#substatuses lists the words, and \"note\" is what tells no\nprogress. A code that the definition as it is now knows is left out. An unknown code moves no status."
 )]
 pub struct UnmappedArgs {
     /// Only this carrier
@@ -31,13 +33,18 @@ pub struct UnmappedArgs {
 /// Lists them.
 pub async fn run(args: &UnmappedArgs) -> Result<ExitCode, Failure> {
     let desk = args.read.open().await?;
+    let registry = Registry::find(desk.carriers_dir.as_deref()).registry;
+    let with_some = desk.reader.carriers_with_unmapped().await?;
     let carriers = match &args.carrier {
-        Some(carrier) => vec![carrier.clone()],
-        None => desk.reader.carriers_with_unmapped().await?,
+        Some(name) => vec![known(name, &registry, &with_some)?],
+        None => with_some,
     };
     let mut found: Vec<(CarrierCode, Vec<UnmappedCode>)> = Vec::new();
     for carrier in carriers {
-        let codes = desk.reader.unmapped(&carrier).await?;
+        let mut codes = desk.reader.unmapped(&carrier).await?;
+        // They are kept for a while; what was mapped since is no question any more.
+        let definition = registry.get(carrier.as_str());
+        codes.retain(|code| definition.as_ref().is_none_or(|known| !known.knows(&code.code, &code.text)));
         if !codes.is_empty() {
             found.push((carrier, codes));
         }
@@ -54,12 +61,29 @@ pub async fn run(args: &UnmappedArgs) -> Result<ExitCode, Failure> {
         output::line("Every code that carriers sent is known.");
     }
     for (carrier, codes) in &found {
-        output::line(format!("# carriers/{carrier}/carrier.toml"));
+        let written = registry.written(carrier.as_str());
+        let file =
+            written.map_or_else(|| format!("carriers/{carrier}/carrier.toml"), |written| written.file.to_owned());
+        output::line(format!("# {file}"));
         for code in codes {
             output::line(as_toml(code, desk.now));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The carrier of this name; one that is known no more may have left codes behind.
+fn known(name: &CarrierCode, registry: &Registry, with_some: &[CarrierCode]) -> Result<CarrierCode, Failure> {
+    if let Some(carrier) = registry.get(name.as_str()) {
+        return Ok(carrier.code().clone());
+    }
+    if with_some.contains(name) {
+        return Ok(name.clone());
+    }
+    let near = nearest(name.as_str(), registry.codes().map(CarrierCode::as_str));
+    let hint =
+        near.map_or_else(|| "`wismo carriers list` shows them".to_owned(), |near| format!("did you mean {near}?"));
+    Err(Failure::usage(format!("{name:?} is no carrier that wismo knows; {hint}", name = name.as_str())))
 }
 
 fn as_json(code: &UnmappedCode) -> serde_json::Value {

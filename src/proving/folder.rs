@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::sample::Sample;
 use super::vector::Vector;
 use crate::carrier::load::{self, Shared};
-use crate::carrier::{Carrier, Problem};
+use crate::carrier::{Carrier, Problem, Registry};
 
 /// File and sentence, of what cannot be used.
 pub type Unusable = (String, String);
@@ -53,7 +53,14 @@ impl House {
         let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
         let (mut shared, mut problems) = (load::builtin_shared(), Vec::new());
         load::read_folder(house, &mut texts, &mut shared, &mut problems);
-        let names = names(&texts);
+        let mut names = names(&texts);
+        // A folder of these codes stands in the place of what is compiled in.
+        let builtin = Registry::builtin();
+        for outline in builtin.outlines().filter(|outline| !texts.contains_key(outline.code.as_str())) {
+            for name in outline.aliases.iter().map(String::as_str).chain([outline.code.as_str()]) {
+                names.entry(name.to_ascii_lowercase()).or_default().insert(outline.code.to_string());
+            }
+        }
         if alone {
             let own = absolute.file_name().unwrap_or_default().to_string_lossy();
             texts.retain(|code, _| *code == own);

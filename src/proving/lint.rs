@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::reads::Reads;
 use super::report::{Kind, Report};
 use super::sample::{Sample, printed};
 use crate::carrier::answer::Hit;
 use crate::carrier::definition::answer::OutcomeRule;
-use crate::carrier::definition::answer::codes::{CodeLookup, LookupBody};
+use crate::carrier::definition::answer::codes::{CodeEntry, CodeLookup, LookupBody, LookupOf};
 use crate::carrier::definition::{AuthKind, Definition};
 use crate::carrier::expr::{Condition, Scope, watch};
-use crate::carrier::{Carrier, Normalized};
+use crate::carrier::{Carrier, Normalized, load};
 
 /// Kinds of samples that every carrier has, by the start of their names.
 const KINDS: &[&str] = &[
@@ -36,6 +37,7 @@ pub struct Touched {
     outcome: BTreeSet<usize>,
     item_outcome: BTreeSet<usize>,
     codes: BTreeSet<(usize, usize)>,
+    reads: Reads,
 }
 
 impl Touched {
@@ -43,6 +45,7 @@ impl Touched {
     pub fn run(&mut self, sample: &Sample, carrier: &Carrier, report: &mut Report) -> Value {
         let (read, failures) = watch::failures(|| sample.run(carrier, true));
         self.note(&read);
+        self.reads.note(&read);
         let found = printed(carrier, &read.answer);
         unmapped(sample, &found, report);
         // An answer of no known shape makes expressions stumble, and may.
@@ -68,7 +71,8 @@ impl Touched {
     }
 
     /// Tells every rule that no sample hits.
-    pub fn untouched(&self, definition: &Definition, origins: &[String], report: &mut Report) {
+    pub fn untouched(&self, definition: &Definition, origins: &[String], text: &str, report: &mut Report) {
+        self.reads.tell(report);
         let told = "no sample hits this rule";
         for (list, rules, touched) in [
             ("outcome", &definition.outcome, &self.outcome),
@@ -80,14 +84,20 @@ impl Touched {
         }
         for (at, lookup) in definition.codes.iter().enumerate() {
             let names = entry_names(&lookup.body);
-            let missing: Vec<String> = names
-                .into_iter()
-                .enumerate()
-                .filter(|(n, _)| !self.codes.contains(&(at, *n)))
-                .map(|(_, n)| n)
-                .collect();
+            let missing = names.into_iter().enumerate().filter(|(n, _)| !self.codes.contains(&(at, *n)));
+            let origin = |at: usize| origins.get(at).cloned().unwrap_or_else(|| format!("codes[{at}]"));
+            let key = origin(at);
+            let by_an_earlier = |code: &String| answers_first(&definition.codes, at, code);
+            let (shadowed, missing): (Vec<String>, Vec<String>) =
+                missing.map(|(_, name)| name).partition(|code| by_an_earlier(code).is_some());
+            for code in shadowed {
+                let first = by_an_earlier(&code).map(origin).unwrap_or_default();
+                let place = first.split(' ').next().unwrap_or_default();
+                let line = load::line_of(text, place).map_or_else(String::new, |line| format!(" (line {line})"));
+                let message = format!("{first}{line} answers {code} first: what stands here is never asked");
+                report.warning(Kind::Untouched, "carrier.toml", Some(key.clone()), &message);
+            }
             if !missing.is_empty() {
-                let key = origins.get(at).cloned().unwrap_or_else(|| format!("codes[{at}]"));
                 report.warning(
                     Kind::Untouched,
                     "carrier.toml",
@@ -97,6 +107,26 @@ impl Touched {
             }
         }
     }
+}
+
+/// The earlier look-up of the same value that answers this code whatever the scan says besides.
+fn answers_first(lookups: &[CodeLookup], at: usize, code: &str) -> Option<usize> {
+    let on = |lookup: &CodeLookup| lookup.on.as_ref().map(ToString::to_string);
+    let of = |entry: &CodeEntry| entry.otherwise.is_some();
+    let this = lookups.get(at)?;
+    lookups[..at].iter().position(|earlier| {
+        let answers = match (&earlier.body, &this.body) {
+            (LookupBody::Table(table), LookupBody::Table(_)) => table.get(code).is_some_and(of),
+            (LookupBody::Integers(table), LookupBody::Integers(_)) => {
+                code.parse().ok().and_then(|code: i64| table.get(&code)).is_some_and(of)
+            }
+            _ => false,
+        };
+        answers
+            && earlier.when.is_none()
+            && on(earlier) == on(this)
+            && (earlier.of == this.of || earlier.of == LookupOf::Both)
+    })
 }
 
 /// Codes, or the first words of rules.
@@ -133,7 +163,7 @@ fn unmapped(sample: &Sample, found: &Value, report: &mut Report) {
 }
 
 /// What the definition itself can be blamed for.
-pub fn definition(definition: &Definition, samples: &[&Sample], report: &mut Report) {
+pub fn definition(definition: &Definition, samples: &[String], report: &mut Report) {
     kinds(definition, samples, report);
     for (at, format) in definition.numbers.iter().enumerate() {
         let key = format!("numbers[{at}]");
@@ -170,9 +200,8 @@ pub fn unfinished(text: &str, report: &mut Report) {
     }
 }
 
-fn kinds(definition: &Definition, samples: &[&Sample], report: &mut Report) {
-    let name = |sample: &Sample| sample.name.rsplit('/').next().unwrap_or_default().to_owned();
-    let is = |kind: &str| samples.iter().any(|sample| name(sample).starts_with(kind));
+fn kinds(definition: &Definition, samples: &[String], report: &mut Report) {
+    let is = |kind: &str| samples.iter().any(|name| name.rsplit('/').next().unwrap_or_default().starts_with(kind));
     let asks = |kind: &str| kind != "auth_failed" || definition.auth.kind != AuthKind::None;
     let missing: Vec<&str> = KINDS.iter().copied().filter(|kind| asks(kind) && !is(kind)).collect();
     if !missing.is_empty() {

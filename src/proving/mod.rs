@@ -9,12 +9,14 @@
 //! | `lint` | what nobody mapped, what nothing hits, what everything would hit |
 //! | [`mutate`] | whether anything notices when a definition is altered |
 //! | [`table`] | all carriers of a folder on one page |
+//! | `reads` | what gives nothing in any sample |
 //! | `report` | what was found |
 
 mod differ;
 mod folder;
 mod lint;
 pub mod mutate;
+mod reads;
 mod report;
 mod sample;
 pub mod table;
@@ -77,10 +79,15 @@ fn run_samples(house: &House, folder: &CarrierFolder, carrier: &Carrier, report:
             }
         }
     }
-    let good: Vec<&Sample> = folder.samples.iter().flatten().collect();
-    lint::definition(carrier.definition(), &good, report);
-    if !good.is_empty() {
-        touched.untouched(carrier.definition(), &house.origins(folder), report);
+    let name = |found: &Result<Sample, (String, String)>| match found {
+        Ok(sample) => sample.name.clone(),
+        Err((file, _)) => file.clone(),
+    };
+    let names: Vec<String> = folder.samples.iter().map(name).collect();
+    lint::definition(carrier.definition(), &names, report);
+    // What a sample that cannot be used would hit is not known.
+    if report.samples > 0 && folder.samples.iter().all(Result::is_ok) {
+        touched.untouched(carrier.definition(), &house.origins(folder), &folder.text, report);
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Kind {
     Unmapped,
     /// A rule that no sample hits.
     Untouched,
+    /// A field that gives nothing in any sample.
+    Unread,
     /// A rule that everything would hit.
     CatchAll,
     /// A form of numbers without examples.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::differ::{Difference, differences};
 use crate::carrier::{Answer, Carrier, Normalized, RawAnswer};
+use crate::spelling::nearest;
 
 /// What stands in `NAME.expect.json`.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,6 +53,9 @@ fn usual() -> Timestamp {
 /// What an expectation can tell of the call.
 const OF_THE_CALL: &[&str] = &["outcome", "message", "split", "refresh", "parcels"];
 
+/// What else stands in one.
+const BESIDE_IT: &[&str] = &["about", "partial", "environment", "http_status", "headers", "numbers", "observed_at"];
+
 /// One sample.
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -78,7 +82,10 @@ impl Sample {
             .map_err(|_| format!("has no expectation: write {shown} beside it"))?;
         let expected: Expectation = serde_json::from_str(&text).map_err(|error| format!("{shown}: {error}"))?;
         if let Some(unknown) = expected.call.keys().find(|key| !OF_THE_CALL.contains(&key.as_str())) {
-            return Err(format!("{shown}: there is no key {unknown:?} here; known: {}", OF_THE_CALL.join(", ")));
+            let known: Vec<&str> = BESIDE_IT.iter().chain(OF_THE_CALL).copied().collect();
+            let hint = nearest(unknown, known.iter().copied()).map(|near| format!(": did you mean {near:?}?"));
+            let hint = hint.unwrap_or_default();
+            return Err(format!("{shown}: there is no key {unknown:?} here{hint}; known: {}", known.join(", ")));
         }
         if !expected.call.contains_key("outcome") {
             return Err(format!("{shown}: the key \"outcome\" is missing: how the call ends"));

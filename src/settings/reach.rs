@@ -24,6 +24,8 @@ pub struct Reach {
     pub redis: ReadPlace,
     /// Longest wait for an answer of it.
     pub patience: Duration,
+    /// The operator's folder of carriers, where one is named.
+    pub carriers_dir: Option<PathBuf>,
 }
 
 /// Where the store is read.
@@ -78,7 +80,8 @@ pub fn reach(sources: &Sources) -> Result<Reach, String> {
     };
     let patience =
         units::duration(&text("redis.response_timeout")).map_err(|error| format!("redis.response_timeout: {error}"))?;
-    Ok(Reach { listen: text("server.listen"), redis, patience })
+    let carriers_dir = Some(text("carriers.dir")).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Ok(Reach { listen: text("server.listen"), redis, patience, carriers_dir })
 }
 
 fn sockets(state_dir: &str, runtime_dir: &str, sources: &Sources) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["settings", "clock"]),
     ("carrier", &["model", "spelling"]),
     ("tracking", &["model"]),
-    ("proving", &["model", "carrier", "tracking"]),
+    ("proving", &["model", "carrier", "tracking", "spelling"]),
     ("store", &["model", "clock", "telemetry"]),
     ("polling", &["model", "carrier", "tracking", "store", "clock", "telemetry", "tls"]),
     ("webhook", &["model", "store", "clock", "telemetry"]),

@@ -94,23 +94,6 @@ fn a_new_carrier_proves_itself_and_says_what_is_to_be_written() {
 }
 
 #[test]
-fn a_built_in_carrier_is_begun_with_its_own_definition_only() {
-    let acme = Acme::new();
-    let root = acme.root();
-    let blank = wismo(&["carriers", "new", "ups", "--dir", &root]);
-    assert_eq!(code(&blank), 64, "a blank one would take its place in silence");
-    assert!(String::from_utf8_lossy(&blank.stderr).contains("--from ups"), "{blank:?}");
-    assert_eq!(code(&wismo(&["carriers", "new", "ups", "--dir", &root, "--from", "upz"])), 64);
-    assert_eq!(code(&wismo(&["carriers", "new", "ups", "--dir", &root, "--from", "ups"])), 0);
-    let written = fs::read_to_string(acme.dir.path().join("ups/carrier.toml")).unwrap();
-    assert_eq!(written, fs::read_to_string("carriers/ups/carrier.toml").unwrap());
-    assert_eq!(code(&wismo(&["carriers", "new", "other", "--dir", &root, "--from", "geodis"])), 0);
-    let other = wismo(&["carriers", "test", &root, "--carrier", "other"]);
-    let told = text(&other);
-    assert!(told.contains(": 1 problem") && told.contains("without samples"), "all but samples is there: {told}");
-}
-
-#[test]
 fn a_request_for_one_number_cannot_ask_for_ten() {
     let acme = Acme::new();
     acme.change("carrier.toml", "numbers_per_call = 1", "numbers_per_call = 10");
@@ -236,6 +219,79 @@ fn files_that_cannot_be_used_are_named() {
     assert_eq!(named, all);
     fs::write(acme.file("carrier.toml"), "schema = 1\ncod = \"acme_post\"\n").unwrap();
     assert!(acme.errors().iter().all(|error| error.0 == "definition"));
+}
+
+#[test]
+fn a_field_that_gives_nothing_and_a_code_that_was_answered_before_are_named() {
+    let acme = Acme::new();
+    acme.change("carrier.toml", "service = \"service\"", "service = \"servcie\"");
+    let table = "[[codes]]\non = \"code\"\ntable = { TRANSIT = \"in_transit\" }\n";
+    acme.change("carrier.toml", "[[codes]]\n", &format!("{table}[[codes]]\n"));
+    let (_, findings) = acme.findings(&[]);
+    let told = |key: &str| {
+        let about = findings.iter().filter(|f| f["key"] == key && f["line"].is_u64());
+        about.map(|f| f["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("map.parcel.service"), ["`servcie` gives nothing in any sample"]);
+    let codes = told("codes[1]");
+    assert!(codes.iter().any(|m| m.starts_with("codes[0] (line ") && m.contains("answers TRANSIT first")), "{codes:?}");
+    assert!(codes.iter().all(|m| !m.contains("no sample has TRANSIT")), "{codes:?}");
+    acme.change("samples/moving.expect.json", "\"outcome\": \"ok\",", "\"patial\": true, \"outcome\": \"ok\",");
+    let (_, findings) = acme.findings(&[]);
+    let shown = serde_json::to_string(&findings).unwrap();
+    assert!(shown.contains("did you mean \\\"partial\\\"") && shown.contains("http_status"), "{shown}");
+    assert!(!shown.contains("starts with moving") && !shown.contains("no sample has"), "{shown}");
+}
+
+#[test]
+fn a_time_that_no_format_fits_is_named() {
+    let acme = Acme::new();
+    let definition = fs::read_to_string(acme.file("carrier.toml")).unwrap();
+    let (key, time) = definition.lines().find_map(|l| l.split_once("= [{ iso =").map(|_| ("time", l))).unwrap();
+    acme.change("carrier.toml", time, &time.replace("{ iso =", "{ formats = [\"%d/%m/%y\"], text ="));
+    let (_, findings) = acme.findings(&[]);
+    let told = findings.iter().find(|f| f["key"] == format!("map.events.{key}")).unwrap();
+    assert!(told["message"].as_str().unwrap().ends_with("fits none of the formats") && told["line"].is_u64(), "{told}");
+    assert!(text(&acme.test(&[])).contains("- is what the file expects, + is what came out"));
+    let shown = text(&acme.test(&[]));
+    let sample = acme.file("samples/moving.json");
+    assert!(shown.contains(&sample.display().to_string()), "files are named as they can be opened: {shown}");
+}
+
+#[test]
+fn a_built_in_carrier_is_copied_and_never_replaced_by_a_blank_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().display().to_string();
+    let blank = wismo(&["carriers", "new", "ups", "--dir", &root]);
+    let told = String::from_utf8(blank.stderr.clone()).unwrap();
+    assert!(code(&blank) == 64 && told.contains("--from ups"), "{told}");
+    assert_eq!(code(&wismo(&["carriers", "new", "ups", "--from", "upz", "--dir", &root])), 64);
+    for name in ["ups", "like_ups"] {
+        let made = wismo(&["carriers", "new", name, "--from", "ups", "--dir", &root]);
+        assert_eq!(code(&made), 0, "{made:?}");
+    }
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/carriers/ups/carrier.toml");
+    let (written, compiled) = (fs::read_to_string(dir.path().join("ups/carrier.toml")), fs::read_to_string(here));
+    assert_eq!(written.unwrap(), compiled.unwrap());
+    let listed = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wismo"));
+        let command =
+            command.args(arguments).env_clear().env("HOME", "/nonexistent").env("WISMO__CARRIERS__DIR", &root);
+        text(&command.output().unwrap())
+    };
+    let all = listed(&["carriers", "list"]);
+    let marked: Vec<&str> = all.lines().filter(|line| line.contains("(yours: ")).collect();
+    assert!(marked.len() == 2 && marked[0].contains("like_ups/carrier.toml"), "{all}");
+    assert!(listed(&["carriers", "show", "like_ups"]).contains("(yours: "), "the copy has no alias of another's");
+    let told: Value = serde_json::from_str(&listed(&["carriers", "show", "dhl", "--json"])).unwrap();
+    assert_eq!(told["own_definition"], Value::Null);
+}
+
+#[test]
+fn an_alias_that_a_built_in_carrier_has_is_told() {
+    let acme = Acme::new();
+    acme.change("carrier.toml", "aliases = []", "aliases = [\"ups\"]");
+    assert_eq!(acme.errors(), [pair("definition", "aliases")]);
 }
 
 #[test]

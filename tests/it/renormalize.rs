@@ -70,6 +70,8 @@ async fn a_mended_table_is_run_over_what_was_kept() {
     // The definition that is compiled in knows the code.
     let config = fs::read_to_string(house.config()).unwrap();
     fs::write(house.config(), config.replace(&format!("dir = \"{}\"", folder.path().display()), "dir = \"\"")).unwrap();
+    let known = told(&house, &["carriers", "unmapped", "--json", "--redis", &url]).await;
+    assert_eq!(known["carriers"], json!([]), "what the definition knows by now is left out");
     let would = told(&house, &["renormalize", "--json"]).await;
     assert_eq!((&would["applied"], &would["kept"]), (&json!(false), &json!(1)));
     let changed = &would["changed"][0];

@@ -2,6 +2,7 @@
 
 use super::text::{SHORT, clean};
 use super::trace::Tried;
+use crate::carrier::definition::Definition;
 use crate::carrier::definition::answer::codes::{CodeEntry, CodeLookup, LookupBody, LookupOf};
 use crate::carrier::expr::{Scope, Source, fold};
 use crate::model::Meaning;
@@ -94,6 +95,21 @@ fn hit<'l>(body: &'l LookupBody, value: &str, scope: &Scope<'_>) -> Option<(Mean
         // Includes are replaced when a definition is loaded; one that is left knows nothing.
         LookupBody::Include(_) => None,
     }
+}
+
+/// Whether a scan of this code and text has a meaning whatever else it says: by a look-up of the event's own code or
+/// description that asks for no more.
+pub fn knows(definition: &Definition, code: &str, text: &str) -> bool {
+    let Some(events) = &definition.map.events else { return false };
+    let plain = |source: &Source| source.to_string().trim_start_matches("e.").to_owned();
+    let (usual, words) = (events.code.as_ref().map(plain), events.description.as_ref().map(plain));
+    let nothing = Scope::new();
+    definition.codes.iter().filter(|lookup| lookup.of.serves(LookupOf::Event) && lookup.when.is_none()).any(|lookup| {
+        let on = lookup.on.as_ref().map(plain).or_else(|| usual.clone());
+        let asks = |source: &Option<String>| on.is_some() && on == *source;
+        let value = if asks(&usual) { code } else { text };
+        (asks(&usual) || asks(&words)) && !value.is_empty() && hit(&lookup.body, value, &nothing).is_some()
+    })
 }
 
 /// Digits only: `+3` and ` 3` of a carrier are something that its documents do not name.

@@ -131,8 +131,17 @@ impl<'de> Deserialize<'de> for Zone {
         let name = String::deserialize(d)?;
         match jiff::tz::TimeZone::get(&name) {
             Ok(zone) => Ok(Self { name, zone }),
-            Err(_) => Err(serde::de::Error::custom(format!("{name:?} is no IANA time zone such as Europe/Paris"))),
+            Err(_) => Err(serde::de::Error::custom(no_zone(&name))),
         }
+    }
+}
+
+/// What to say of a name that no zone has.
+pub(super) fn no_zone(name: &str) -> String {
+    let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    match crate::spelling::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("{name:?} is no IANA time zone: did you mean {near:?}?"),
+        None => format!("{name:?} is no IANA time zone such as Europe/Paris"),
     }
 }
 

@@ -78,15 +78,20 @@ impl<'de> Deserialize<'de> for NumberRegex {
         let text = String::deserialize(d)?;
         match Self::build(&text) {
             Ok(regex) => Ok(Self { text, built: OnceLock::from(Some(regex)) }),
-            Err(error) => Err(de::Error::custom(format!("{text:?} is no regular expression: {}", reason(&error)))),
+            Err(error) => Err(de::Error::custom(pattern_problem(&text, &error))),
         }
     }
 }
 
-/// What is wrong with a pattern: the last of the lines in which the library draws it.
-fn reason(error: &regex::Error) -> String {
-    let told = error.to_string();
-    told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+/// What is wrong with a pattern, on one line: the library draws it below the pattern as it was compiled.
+pub(in crate::carrier) fn pattern_problem(text: &str, error: &regex::Error) -> String {
+    // As it is written, so that the column is the author's.
+    let drawn = Regex::new(text).err().unwrap_or_else(|| error.clone()).to_string();
+    let what = drawn.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    let under = drawn.lines().find(|line| line.trim_start().starts_with('^') && line.trim().bytes().all(|b| b == b'^'));
+    let column = under.map(|line| line.len() - line.trim_start().len()).and_then(|blanks| blanks.checked_sub(3));
+    let place = column.map_or_else(String::new, |column| format!(" at character {column}"));
+    format!("{text:?} is no regular expression{place}: {what}")
 }
 
 /// `\d` and `\w` mean digits and letters of ASCII in a definition's patterns: carriers write no others, and the

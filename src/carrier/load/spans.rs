@@ -59,7 +59,7 @@ impl Spot {
     }
 
     /// The place in the document before items were cut out of it, one after the other.
-    pub(super) fn written(mut self, cut: &[Self]) -> Self {
+    pub(super) fn before_cuts(mut self, cut: &[Self]) -> Self {
         // What was cut later was counted in what was left then.
         for gone in cut.iter().rev() {
             let Some((Step::Index(index), list)) = gone.0.split_last() else { continue };

@@ -197,6 +197,7 @@ fn things_that_do_not_fit_together_are_told() {
     let text = EVERYTHING
         .replace("{{ credentials.key | base64 }}", "{{ credentials.kex | base64 }}")
         .replace("{{ env.x }}", "{{ env.y }}/{{ numbr }}")
+        .replace("for_each = \"items\", item = {", "one = {")
         .replace("part = 2", "part = 7")
         .replace("countries = [\"FR\", \"BE\"]", "countries = [\"FR\", \"UK\"]")
         .replace("schema = 1\n", "schema = 2\n")
@@ -204,6 +205,7 @@ fn things_that_do_not_fit_together_are_told() {
     let told: Vec<String> = problems(&text).iter().map(ToString::to_string).collect();
     for parts in [
         ["auth.token.headers.A", "did you mean \"key\""],
+        ["limits.default.numbers_per_call", "names one number only"],
         ["request.url", "\"env.y\" is not declared"],
         ["request.url", "did you mean \"number\""],
         ["numbers[0].part", "no such group"],
@@ -246,6 +248,31 @@ fn the_item_at_fault_is_named_and_nothing_follows_from_it() {
 }
 
 #[test]
+fn a_value_of_the_wrong_kind_is_told_in_words_of_the_language() {
+    let shape = |regex: &str, checksum: &str, example: &str| {
+        let numbers =
+            format!("[[numbers]]\nname = \"x\"\nregex = '{regex}'\nchecksum = {checksum}\nexamples = ['{example}']\n");
+        let told: Vec<String> = problems(&format!("{EVERYTHING}\n{numbers}")).iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        told[0].clone()
+    };
+    let weighted =
+        |over: &str| format!("{{ kind = \"mod11\", weights = [2, 3, 4, 5, 6, 7], from = \"right\", over = {over} }}");
+    for (told, part) in [
+        (shape(r"PN(\d{10}", "\"none\"", "PN1"), "at character 3: unclosed group"),
+        (shape(r"(?<!x)\d{10}", "\"none\"", "1"), "look-around"),
+        (shape(r"PN(\d{10})", &weighted("1"), "PN4031207780"), "it is 0, by this rule 7"),
+        (shape(r"PN(\d{10})", &weighted("\"3-99\""), "PN4031207787"), "has 12"),
+        (shape("[A-Z]{2}\\d{9}[A-Z]{2}", "\"s10\"", "RB123456784GB"), "it is 4, by this rule 5"),
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let wrong = EVERYTHING.replace("per_second = 0.5", "per_second = \"5\"");
+    let told = problems(&wrong);
+    assert!(told.iter().any(|one| one.message.ends_with("expected a number")), "{told:#?}");
+}
+
+#[test]
 fn broken_files_are_told_not_panicked_over() {
     for text in ["", "=", "a = [", "schema = 1", "[[numbers]]", "schema = \"x\"\ncode = 3", "\u{feff}"] {
         assert!(!problems(text).is_empty(), "{text:?}");
@@ -278,10 +305,16 @@ fn a_folder_overrides_and_adds() {
     put("ours/carrier.toml", &alias);
     let told = Registry::load(Some(folder.path())).unwrap_err();
     assert!(told.iter().any(|problem| problem.to_string().contains("means ours already")), "{told:#?}");
+    std::fs::remove_dir_all(folder.path().join("ours")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("ups")).unwrap();
+    put("everything/carrier.toml", &EVERYTHING.replace("every_thing", "UPS"));
+    let told = Registry::load(Some(folder.path())).unwrap_err();
+    let blamed = told[0].to_string();
+    assert!(blamed.contains("everything/carrier.toml:") && blamed.contains("\"ups\" means ups already"), "{told:#?}");
     put("wrong/carrier.toml", EVERYTHING);
     put("empty/readme", "");
     let told = Registry::load(Some(folder.path())).unwrap_err();
     let has = |part: &str| told.iter().any(|problem| problem.to_string().contains(part));
-    assert!(has("its folder \"wrong\"") && has("empty/carrier.toml"), "{told:#?}");
+    assert!(has("its folder \"wrong\"") && has("empty: has no carrier.toml"), "{told:#?}");
     assert!(Registry::load(Some(&folder.path().join("absent"))).is_err());
 }

@@ -17,7 +17,7 @@ const CALL: &str = include_str!("skeleton/request.json");
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  wismo carriers new acme                            into the configured carriers.dir, else ./carriers\n  wismo carriers new acme --dir /etc/wismo/carriers\n  wismo carriers test /etc/wismo/carriers/acme       what is still to be filled in\n  wismo carriers new ups --from ups                  the built-in definition, to be mended in the folder of your own"
+    after_help = "Examples:\n  wismo carriers new acme                            into the configured carriers.dir, else ./carriers\n  wismo carriers new acme --dir /etc/wismo/carriers\n  wismo carriers test /etc/wismo/carriers/acme       what is still to be filled in\n  wismo carriers new ups --from ups                  the built-in definition, to be mended; yours stands in its place\n\nWith --from only carrier.toml is written: samples and call vectors of the built-in carriers lie in the sources."
 )]
 pub struct NewArgs {
     /// Its code: a-z, 0-9, - and _
@@ -25,7 +25,7 @@ pub struct NewArgs {
     /// Folder of carriers to put it into [default: the configured carriers.dir, else ./carriers]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Begin with the built-in definition of this carrier
+    /// Begin with the definition of a carrier that is built in, to mend it or to write one like it
     #[arg(long, value_name = "CODE")]
     from: Option<String>,
     #[command(flatten)]
@@ -38,19 +38,31 @@ pub fn run(args: &NewArgs) -> ExitCode {
         Ok(code) => code,
         Err(error) => return fail(USAGE, format!("{:?} is no code of a carrier: {error}", args.code)),
     };
-    let begin = match beginning(&code, args.from.as_deref()) {
-        Ok(text) => text,
-        Err(message) => return fail(USAGE, message),
-    };
     let dir = match super::folder(args.dir.as_deref(), &args.config) {
         Ok(dir) => dir,
         Err(code) => return code,
     };
+    let builtin = Registry::builtin();
+    let from = match args.from.as_deref().map(|from| origin(&builtin, from)).transpose() {
+        Ok(from) => from,
+        Err(code) => return code,
+    };
+    if let Some(known) = builtin.get(code.as_str()).filter(|_| from.is_none()) {
+        let advice = format!("--from {known} writes its definition to be mended", known = known.code());
+        let told = format!(
+            "wismo knows {code} already, and a blank definition would take its place: {advice}, or choose another code"
+        );
+        return fail(USAGE, told);
+    }
     let folder = dir.join(code.as_str());
     if folder.exists() {
         return fail(USAGE, format!("{} is there already: nothing is written", folder.display()));
     }
-    match write(&folder, code.as_str(), &dir, begin.as_deref()) {
+    let made = match &from {
+        Some(text) => copy(&folder, code.as_str(), text).map(|file| vec![file]),
+        None => write(&folder, code.as_str(), &dir),
+    };
+    match made {
         Ok(files) => {
             for file in files {
                 output::line(format!("wrote {}", file.display()));
@@ -62,34 +74,36 @@ pub fn run(args: &NewArgs) -> ExitCode {
     }
 }
 
-/// The built-in definition to begin with; none where the skeleton is wanted.
-fn beginning(code: &CarrierCode, from: Option<&str>) -> Result<Option<String>, String> {
-    let builtin = Registry::builtin();
-    let Some(from) = from else {
-        return match builtin.get(code.as_str()) {
-            None => Ok(None),
-            Some(known) => Err(format!(
-                "{code} is built in ({}); `wismo carriers new {code} --from {code}` writes its definition, for you to mend",
-                known.definition().name
-            )),
-        };
-    };
-    let known = builtin.get(from).ok_or_else(|| {
-        let near = nearest(from, builtin.codes().map(CarrierCode::as_str));
-        let near = near.map(|near| format!(": did you mean {near:?}?")).unwrap_or_default();
-        format!("no built-in carrier is called {from:?}{near}")
-    })?;
-    let text = builtin.text(known.code()).unwrap_or_default();
-    if known.code() == code {
-        return Ok(Some(text.to_owned()));
+/// The text of the definition to begin from.
+fn origin(builtin: &Registry, from: &str) -> Result<String, ExitCode> {
+    if let Some(written) = builtin.written(from) {
+        return Ok(written.text.to_owned());
     }
-    // Another carrier has another code, and names of its own.
-    let own = text.replacen(&format!("code = \"{}\"", known.code()), &format!("code = \"{code}\""), 1);
-    let lines: Vec<&str> = own.lines().filter(|line| !line.starts_with("aliases = ")).collect();
-    Ok(Some(lines.join("\n") + "\n"))
+    let near = nearest(from, builtin.codes().map(CarrierCode::as_str));
+    let hint =
+        near.map_or_else(|| "`wismo carriers list` shows them".to_owned(), |near| format!("did you mean {near}?"));
+    Err(fail(USAGE, format!("--from {from}: no such carrier is built in; {hint}")))
 }
 
-fn write(folder: &Path, code: &str, dir: &Path, begin: Option<&str>) -> std::io::Result<Vec<PathBuf>> {
+/// A definition under a code. Under another one than its own it leaves its aliases behind: a name belongs to one
+/// carrier. The shared tables that it includes are known everywhere.
+fn copy(folder: &Path, code: &str, text: &str) -> std::io::Result<PathBuf> {
+    let own = format!("code = \"{code}\"");
+    let renamed = text.lines().all(|line| line != own);
+    let head = text.find("\n[").unwrap_or(text.len());
+    let lines = text[..head].split('\n').map(|line| match line.split_once(" = ").map(|(key, _)| key) {
+        Some("code") if renamed => own.as_str(),
+        Some("aliases") if renamed => "aliases = []",
+        _ => line,
+    });
+    let head_lines = lines.collect::<Vec<_>>().join("\n");
+    let file = folder.join("carrier.toml");
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(&file, head_lines + &text[head..])?;
+    Ok(file)
+}
+
+fn write(folder: &Path, code: &str, dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut name: Vec<char> = code.replace(['_', '-'], " ").chars().collect();
     if let Some(first) = name.first_mut() {
         *first = first.to_ascii_uppercase();
@@ -97,14 +111,12 @@ fn write(folder: &Path, code: &str, dir: &Path, begin: Option<&str>) -> std::io:
     let name: String = name.into_iter().collect();
     let dir = dir.display().to_string();
     let mut written = Vec::new();
-    let skeleton = [
+    for (file, text) in [
         ("carrier.toml", DEFINITION),
         ("samples/moving.json", SAMPLE),
         ("samples/moving.expect.json", EXPECTATION),
         ("calls/request.json", CALL),
-    ];
-    let given = begin.map(|text| [("carrier.toml", text)]);
-    for (file, text) in given.as_ref().map_or(&skeleton[..], |given| &given[..]) {
+    ] {
         let file = folder.join(file);
         std::fs::create_dir_all(file.parent().unwrap_or(folder))?;
         std::fs::write(&file, text.replace("@CODE@", code).replace("@NAME@", &name).replace("@DIR@", &dir))?;

@@ -4,17 +4,21 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::carrier::definition::{Limits, NumberFormat, Window};
-use crate::carrier::{Carrier, Definition};
+use crate::carrier::{Carrier, Definition, Registry};
 use crate::cli::{output, words};
 
 /// Prints it.
-pub fn show(carrier: &Carrier, as_json: bool) {
+pub fn show(registry: &Registry, carrier: &Carrier, as_json: bool) {
     if as_json {
-        output::json(&carrier.describe());
+        output::json(&super::described(registry, carrier));
         return;
     }
     let d = carrier.definition();
-    output::line(words::strong(&format!("{} ({})", d.name, d.code)));
+    output::line(format!(
+        "{}{}",
+        words::strong(&format!("{} ({})", d.name, d.code)),
+        super::own(registry, d.code.as_str())
+    ));
     about(carrier);
     let optional = |required: bool| if required { "" } else { ", optional" };
     let secret = |secret: bool| if secret { "secret" } else { "no secret" };
@@ -29,7 +33,13 @@ pub fn show(carrier: &Carrier, as_json: bool) {
         inputs.map(|(name, i)| (format!("{name}{}", optional(i.required)), i.help.clone())),
     );
     let environments = d.environments.iter();
-    section("Environments", environments.map(|(name, e)| (name.clone(), e.base_url.to_string())));
+    section(
+        "Environments",
+        environments.flat_map(|(name, e)| {
+            let tokens = e.auth_base_url.iter().map(move |url| (format!("{name}, tokens"), url.to_string()));
+            std::iter::once((name.clone(), e.base_url.to_string())).chain(tokens)
+        }),
+    );
     section("Limits", d.limits.iter().map(|(name, limits)| (name.clone(), self::limits(limits))));
     section("Numbers", d.numbers.iter().map(numbers));
     section(

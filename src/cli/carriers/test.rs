@@ -1,6 +1,6 @@
 //! `wismo carriers test`: a folder of carriers held against its samples and call vectors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -106,8 +106,11 @@ fn print(house: &House, reports: &[Report], wrong: usize) {
         };
         output::line(format!("{:<widest$}  {counted}: {verdict}", report.carrier));
         for finding in report.problems().chain(report.warnings()) {
-            print_finding(&report.carrier, finding);
+            print_finding(folder_of(house, report), finding);
         }
+    }
+    if reports.iter().flat_map(|report| &report.findings).any(|finding| !finding.differences.is_empty()) {
+        output::line("- is what the file expects, + is what came out");
     }
     let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
     let all = counted(sum(|report| report.samples), sum(|report| report.calls), sum(|report| report.codes));
@@ -121,9 +124,16 @@ fn counted(samples: usize, calls: usize, codes: usize) -> String {
     format!("{samples}, {}, {}", output::count(calls, "call", "calls"), output::count(codes, "code", "codes"))
 }
 
-fn print_finding(carrier: &str, finding: &Finding) {
-    let file =
-        if finding.file.contains(carrier) { finding.file.clone() } else { format!("{carrier}/{}", finding.file) };
+/// The folder of a carrier, so that each file is named as it can be opened from here.
+fn folder_of<'h>(house: &'h House, report: &Report) -> &'h Path {
+    let folder = house.carriers.iter().find(|folder| folder.code == report.carrier);
+    folder.map_or(Path::new(""), |folder| &folder.path)
+}
+
+fn print_finding(folder: &Path, finding: &Finding) {
+    let named = Path::new(&finding.file);
+    let file = if named.starts_with(folder) { named.to_owned() } else { folder.join(named) };
+    let file = file.display();
     let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
     let key = finding.key.as_ref().map_or_else(String::new, |key| format!(" {key}:"));
     let place = if finding.warning { format!("{file}{line}") } else { words::alarm(&format!("{file}{line}")) };

@@ -52,7 +52,10 @@ fn included(outer: &CodeLookup, name: &str, codes: Vec<CodeLookup>) -> Result<Ve
 pub fn check(definition: &Definition, tell: &mut dyn FnMut(String, String)) {
     let answer = &definition.answer;
     if answer.echo && answer.number.is_none() {
-        tell("answer.number".into(), "where a parcel names its number; or echo = false, if it does not".into());
+        tell(
+            "answer.number".into(),
+            "is missing: where a parcel names its number; or echo = false, if it does not".into(),
+        );
     }
     for (environment, _) in definition.limits.iter().filter(|(_, limits)| limits.numbers_per_call > 1) {
         if !answer.echo {
@@ -89,10 +92,10 @@ fn map(definition: &Definition, tell: &mut dyn FnMut(String, String)) {
     let has_codes = |what: LookupOf| definition.codes.iter().any(|lookup| lookup.of.serves(what));
     if let Some(events) = &definition.map.events {
         if events.list.is_none() {
-            tell("map.events.list".into(), "where the list of events is".into());
+            tell("map.events.list".into(), "is missing: where the list of events is".into());
         }
         if events.time.0.is_empty() {
-            tell("map.events.time".into(), "where the time of an event is".into());
+            tell("map.events.time".into(), "is missing: where the time of an event is".into());
         }
         if !has_codes(LookupOf::Event) {
             tell("codes".into(), "without a look-up no event moves the status".into());

@@ -155,7 +155,7 @@ fn meaning_of(word: &str) -> Result<Meaning, String> {
     }
     let substatus: Substatus = word.parse().map_err(|unknown| match nearest(word) {
         Some(near) => format!("{unknown}; did you mean {near:?}?"),
-        None => format!("{unknown}; docs/changes.md lists all of them under \"Substatuses\""),
+        None => format!("{unknown} (docs/changes.md#substatuses lists them)"),
     })?;
     if matches!(substatus.status(), Status::Pending | Status::Expired) {
         return Err(format!("{word:?} is set by wismo, never by a carrier; use \"note\" for what is no progress"));

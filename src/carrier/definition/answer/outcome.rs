@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
-use crate::carrier::definition::numbers::ascii_classes;
+use crate::carrier::definition::numbers::{ascii_classes, pattern_problem};
 use crate::carrier::expr::{Condition, Source};
 use crate::model::PollOutcome;
 
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Pattern {
             .dot_matches_new_line(true)
             .size_limit(1 << 20)
             .build()
-            .map_err(de::Error::custom)?;
+            .map_err(|error| de::Error::custom(pattern_problem(&text, &error)))?;
         if regex.is_match("") {
             return Err(de::Error::custom(format!("the pattern {text:?} matches everything")));
         }

@@ -98,7 +98,7 @@ pub struct PlaceMap {
 
 /// What it weighs.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{ value = \"..\", unit = \"..\" }")]
 pub struct WeightMap {
     /// Decimal text or a number.
     pub value: Source,

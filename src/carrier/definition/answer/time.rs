@@ -190,13 +190,36 @@ impl<'de> Deserialize<'de> for ZoneSpec {
         if let Ok(zone) = TimeZone::get(&text) {
             return Ok(Self::Fixed(zone));
         }
+        if is_like_a_zone(&text) {
+            return Err(de::Error::custom(crate::carrier::definition::no_zone(&text)));
+        }
         Source::deserialize(de::value::StrDeserializer::<D::Error>::new(&text)).map(Self::From)
     }
 }
 
+/// `Europe/Amsterdm`: as a source it would be a quotient of two fields, which nobody means.
+fn is_like_a_zone(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_uppercase())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+    };
+    text.contains('/') && text.split('/').all(is_part)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::readable;
+
+    #[test]
+    fn a_misspelt_zone_is_told() {
+        let read = |text: &str| super::ZoneSpec::deserialize(toml::Value::from(text)).map_err(|e| e.to_string());
+        let told = read("Europe/Amsterdm").unwrap_err();
+        assert!(told.contains("did you mean \"Europe/Amsterdam\""), "{told}");
+        assert!(matches!(read("Europe/Amsterdam"), Ok(super::ZoneSpec::Fixed(_))));
+        assert!(matches!(read("env.zone"), Ok(super::ZoneSpec::From(_))));
+    }
 
     #[test]
     fn a_format_that_can_never_be_read_is_refused() {
