@@ -111,7 +111,7 @@ private_key = {{ file = "{}" }}
         format!("{file}:28: accounts.files.credentials.enseigne: {} cannot be read", at("nowhere")),
         format!("{file}:29: accounts.files.credentials.private_key: {} is empty", at("empty")),
         format!("{}:{own_line}: nmae: there is no key \"nmae\" here", at("carriers/ups/carrier.toml")),
-        format!("{}: ", at("carriers/hollow/carrier.toml")),
+        format!("{}: has no carrier.toml", at("carriers/hollow")),
         format!("{first}:1: master_key_file: /nonexistent/key: cannot be read"),
         format!("{first}:3: log.format: \"xml\" is none of auto, human, json"),
         format!("{first}:4: accounts.nobody.carrier: missing"),
