@@ -54,20 +54,27 @@ const GROWN: &[(&str, &str)] = &[
     ("tnt", "StatusData"),
 ];
 
+/// Twelve rows: the first and the last (acceptance and delivery, in either order) stay alone, those between are repeated.
+fn twelve<T: Clone>(rows: &[T]) -> Vec<T> {
+    let [first, between @ .., last] = rows else { return rows.to_vec() };
+    let between = if between.is_empty() { &rows[..1] } else { between };
+    let middle = between.iter().cycle().take(10).cloned();
+    std::iter::once(first.clone()).chain(middle).chain([last.clone()]).collect()
+}
+
 /// The body with its rows repeated until there are twelve.
 fn grown(body: &[u8], rows: &str) -> Vec<u8> {
     let text = std::str::from_utf8(body).unwrap();
     if rows.starts_with('/') {
         let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
         let list = json.pointer_mut(rows).unwrap().as_array_mut().unwrap();
-        *list = list.iter().cycle().take(12).cloned().collect();
+        *list = twelve(list);
         return serde_json::to_vec(&json).unwrap();
     }
     let (open, close) = (format!("<{rows}>"), format!("</{rows}>"));
     let (first, end) = (text.find(&open).unwrap(), text.rfind(&close).unwrap() + close.len());
     let all: Vec<&str> = text[first..end].split_inclusive(&close).collect();
-    let twelve: String = all.iter().cycle().take(12).copied().collect();
-    [&text[..first], &twelve, &text[end..]].concat().into_bytes()
+    [&text[..first], &twelve(&all).concat(), &text[end..]].concat().into_bytes()
 }
 
 fn head() {

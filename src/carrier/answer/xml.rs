@@ -74,11 +74,12 @@ fn element(node: Node<'_, '_>, lists: &[String], depth: usize) -> Result<Value, 
 }
 
 fn name_of(local: &str) -> String {
-    if local.bytes().any(|byte| matches!(byte, b'-' | b'.')) {
-        local.replace(['-', '.'], "_")
-    } else {
-        local.to_owned()
+    if !local.bytes().any(|byte| matches!(byte, b'-' | b'.')) {
+        return local.to_owned();
     }
+    let plain = local.bytes().map(|byte| if matches!(byte, b'-' | b'.') { b'_' } else { byte }).collect();
+    // One ASCII character for another: what was UTF-8 stays so.
+    String::from_utf8(plain).unwrap_or_default()
 }
 
 fn insert(fields: &mut Map<String, Value>, name: String, value: Value, lists: &[String]) {

@@ -37,7 +37,7 @@ pub(super) enum Tree {
     Int(i64),
     Text(String),
     List(Vec<Tree>),
-    /// An object of texts; it has no value of its own, see [`Tree::Pick`].
+    /// An object of texts, by key; it has no value of its own, see [`Tree::Pick`].
     Words(Vec<(String, String)>),
     Name(String),
     Attr(Box<Tree>, String),
@@ -50,9 +50,35 @@ pub(super) enum Tree {
     /// Condition, then, else.
     If(Box<[Tree; 3]>),
     Compare(Comparison, Box<[Tree; 2]>),
+    /// `in` a list of texts that stands in the definition.
+    OneOf(Texts, Box<Tree>),
     Concat(Box<[Tree; 2]>),
     Defined(Box<Tree>),
     Filter(Filter, Box<Tree>),
+}
+
+/// A list of texts, in order, for `in`.
+#[derive(Debug)]
+pub(super) struct Texts(Vec<String>);
+
+impl Texts {
+    /// Of a list that holds texts and nothing else.
+    fn of(list: &Tree) -> Option<Self> {
+        let Tree::List(items) = list else { return None };
+        let text = |item: &Tree| if let Tree::Text(text) = item { Some(text.clone()) } else { None };
+        let mut texts: Vec<String> = items.iter().map(text).collect::<Option<_>>()?;
+        texts.sort_unstable();
+        (!texts.is_empty()).then_some(Self(texts))
+    }
+
+    /// Whether the value is one of them.
+    fn hold(&self, value: &Val<'_>) -> Result<bool, Unsure> {
+        match value {
+            Val::Text(text) => Ok(self.0.binary_search_by(|known| known.as_str().cmp(text)).is_ok()),
+            Val::Json(Value::Number(_) | Value::String(_)) => Err(Unsure),
+            _ => Ok(false),
+        }
+    }
 }
 
 /// How two values are compared.
@@ -184,6 +210,7 @@ impl Tree {
                 if test.eval(scope)?.is_true()? { yes.eval(scope)? } else { no.eval(scope)? }
             }
             Self::Compare(how, both) => Val::Bool(compare(*how, both, scope)?),
+            Self::OneOf(texts, of) => Val::Bool(texts.hold(&of.eval(scope)?)?),
             Self::Concat(both) => concat(&both[0].eval(scope)?, &both[1].eval(scope)?)?,
             Self::Defined(of) => Val::Bool(!matches!(of.eval(scope)?, Val::Undefined)),
             Self::Filter(filter, of) => filter.apply(of.eval(scope)?, scope)?,
@@ -205,8 +232,8 @@ fn concat<'v>(left: &Val<'v>, right: &Val<'v>) -> Result<Val<'v>, Unsure> {
 fn pick<'v>(words: &'v [(String, String)], key: &Val<'_>) -> Result<Val<'v>, Unsure> {
     match key {
         Val::Text(key) => {
-            let found = words.iter().find(|(known, _)| known == key);
-            Ok(found.map_or(Val::Undefined, |(_, word)| Val::Text(Cow::Borrowed(word))))
+            let found = words.binary_search_by(|(known, _)| known.as_str().cmp(key));
+            Ok(found.map_or(Val::Undefined, |at| Val::Text(Cow::Borrowed(&words[at].1))))
         }
         Val::Undefined => Ok(Val::Undefined),
         _ => Err(Unsure),

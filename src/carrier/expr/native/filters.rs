@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{MAX_ITEMS, MAX_TEXT, Tree, Unsure, Val, contains, equal};
+use super::{MAX_ITEMS, MAX_TEXT, Texts, Tree, Unsure, Val, contains, equal};
 use crate::carrier::expr::Scope;
 use crate::carrier::expr::filters::{self, Change};
 
@@ -17,8 +17,12 @@ pub enum Filter {
     List,
     /// The attribute of each.
     Map(Vec<String>),
-    /// Those whose attribute passes.
-    Select(Vec<String>, TestOf, Box<Tree>),
+    /// Those whose attribute passes, or those whose attribute does not.
+    Select {
+        path: Vec<String>,
+        test: Box<TestOf>,
+        passes: bool,
+    },
     /// Those that count as yes themselves, or whose attribute does.
     Keep(Vec<String>),
     /// Their texts, with this between them.
@@ -38,11 +42,41 @@ pub enum Filter {
     Text(Change),
 }
 
-/// What `selectattr` asks.
-#[derive(Debug, Clone, Copy)]
+/// What `selectattr` and `rejectattr` ask.
+#[derive(Debug)]
 pub enum TestOf {
-    Equal,
-    In,
+    Equal(Tree),
+    In(Tree),
+    OneOf(Texts),
+}
+
+impl TestOf {
+    /// Those of the items whose attribute passes, or does not.
+    fn among<'v>(
+        &'v self,
+        items: Vec<Val<'v>>,
+        path: &[String],
+        passes: bool,
+        scope: &'v Scope<'_>,
+    ) -> Result<Vec<Val<'v>>, Unsure> {
+        let other = match self {
+            Self::Equal(other) | Self::In(other) => other.eval(scope)?,
+            Self::OneOf(_) => Val::Undefined,
+        };
+        let mut kept = Vec::new();
+        for item in items {
+            let found = attribute(&item, path)?;
+            let yes = match self {
+                Self::Equal(_) => equal(&found, &other)?,
+                Self::In(_) => contains(&other, &found)?,
+                Self::OneOf(texts) => texts.hold(&found)?,
+            };
+            if yes == passes {
+                kept.push(item);
+            }
+        }
+        Ok(kept)
+    }
 }
 
 /// The filter of this name that makes text of text.
@@ -66,21 +100,7 @@ impl Filter {
                 let of = |item: &Val<'v>| attribute(item, path);
                 Ok(Val::List(items(value)?.iter().map(of).collect::<Result<_, _>>()?))
             }
-            Self::Select(path, test, other) => {
-                let other = other.eval(scope)?;
-                let mut kept = Vec::new();
-                for item in items(value)? {
-                    let found = attribute(&item, path)?;
-                    let passes = match test {
-                        TestOf::Equal => equal(&found, &other)?,
-                        TestOf::In => contains(&other, &found)?,
-                    };
-                    if passes {
-                        kept.push(item);
-                    }
-                }
-                Ok(Val::List(kept))
-            }
+            Self::Select { path, test, passes } => Ok(Val::List(test.among(items(value)?, path, *passes, scope)?)),
             Self::Keep(path) => {
                 let mut kept = Vec::new();
                 for item in items(value)? {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use super::filters::{Filter, TestOf, text_filter};
-use super::{Comparison, Tree, Unsure};
+use super::{Comparison, Texts, Tree, Unsure};
 use crate::carrier::expr::engine;
 
 /// The native form, where there is one.
@@ -169,7 +169,11 @@ impl<'t> Parser<'t> {
         let left = self.concat()?;
         let Some((comparison, negated)) = self.comparator().ok()? else { return Some(left) };
         let right = self.concat()?;
-        let tree = Tree::Compare(comparison, Box::new([left, right]));
+        let texts = if comparison == Comparison::In { Texts::of(&right) } else { None };
+        let tree = match texts {
+            Some(texts) => Tree::OneOf(texts, Box::new(left)),
+            None => Tree::Compare(comparison, Box::new([left, right])),
+        };
         // A chain of comparisons means something else.
         let chained = self.comparator().ok()?.is_some();
         (!chained).then(|| if negated { Tree::Not(Box::new(tree)) } else { tree })
@@ -317,6 +321,7 @@ impl<'t> Parser<'t> {
             }
             words.push((key, value));
         }
+        words.sort_unstable();
         Some(words)
     }
 
@@ -380,13 +385,13 @@ fn filter_of(name: &str, arguments: Vec<Tree>) -> Option<Filter> {
             Filter::Replace(from, to)
         }
         ("selectattr", [Some(Tree::Text(path)), None, ..]) => Filter::Keep(attributes(&path)?),
-        ("selectattr", [Some(Tree::Text(path)), Some(Tree::Text(test)), Some(other), None]) => {
+        ("selectattr" | "rejectattr", [Some(Tree::Text(path)), Some(Tree::Text(test)), Some(other), None]) => {
             let test = match test.as_str() {
-                "eq" | "equalto" | "==" => TestOf::Equal,
-                "in" => TestOf::In,
+                "eq" | "equalto" | "==" => TestOf::Equal(other),
+                "in" => Texts::of(&other).map_or(TestOf::In(other), TestOf::OneOf),
                 _ => return None,
             };
-            Filter::Select(attributes(&path)?, test, Box::new(other))
+            Filter::Select { path: attributes(&path)?, test: Box::new(test), passes: name == "selectattr" }
         }
         (name, [None, ..]) => Filter::Text(text_filter(name)?),
         _ => return None,
