@@ -31,7 +31,7 @@ impl StandIn for Zoom2u {
             "collection_scheduled",
             "collected_from_sender",
             "out_for_delivery",
-            "attempt_failed",
+            "recipient_absent",
             "on_hold",
             "delivered",
         ]
@@ -58,7 +58,7 @@ fn state(reference: &str, scan: &Scan) -> Value {
         "collection_scheduled" => "On Route to Pickup",
         "collected_from_sender" => "Picked up",
         "out_for_delivery" => "On Route to Dropoff",
-        "attempt_failed" => "Tried to deliver",
+        "recipient_absent" => "Tried to deliver",
         "on_hold" => "On Hold - With Courier",
         _ => "Dropped Off",
     };
