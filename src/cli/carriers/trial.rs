@@ -127,11 +127,12 @@ fn save(
     let open = std::fs::File::options().write(true).create_new(true).open(file);
     let written = open.and_then(|mut out| out.write_all(scrubbed.body.as_bytes()));
     written.map_err(|error| Failure::unavailable(format!("{} cannot be written: {error}", file.display())))?;
+    let holds_number = scrubbed.body.contains(&scrubbed.number);
     let again = RawAnswer { body: scrubbed.body.into_bytes(), ..raw.clone() };
     let same = told(&read(raw, &trial.number)) == told(&read(&again, &scrubbed.number));
     Ok(json!({
         "file": file, "number": scrubbed.number, "http_status": raw.status, "kind": scrubbed.extension,
-        "replaced": scrubbed.replaced, "reads_the_same": same,
+        "replaced": scrubbed.replaced, "reads_the_same": same, "holds_number": holds_number,
     }))
 }
 
@@ -171,7 +172,8 @@ fn print(tried: &Tried, mapping: Option<&Value>, saved: Option<&Value>) {
         output::line("(a token was fetched first)");
     }
     if let Some(ShownRequest { method, url, headers, body }) = &tried.request {
-        output::line(format!("{} {}", words::strong(method), words::plain(url)));
+        let unanswered = if tried.answer.is_none() { "  (no answer to it)" } else { "" };
+        output::line(format!("{} {}{unanswered}", words::strong(method), words::plain(url)));
         for (name, value) in headers {
             output::line(format!("  {name}: {}", words::plain(value)));
         }
@@ -203,7 +205,9 @@ fn print(tried: &Tried, mapping: Option<&Value>, saved: Option<&Value>) {
             .collect();
         let replaced = if replaced.is_empty() { "nothing".to_owned() } else { replaced.join(", ") };
         output::line(format!("\nSaved as {}: replaced {replaced}.", text(&saved["file"])));
-        output::line(format!("The number in it is {}. Read it before you give it to anybody.", text(&saved["number"])));
+        let holds = saved["holds_number"] == json!(true);
+        let number = if holds { format!("The number in it is {}. ", text(&saved["number"])) } else { String::new() };
+        output::line(format!("{number}Read it before you give it to anybody."));
         if saved["reads_the_same"] == json!(false) {
             output::line("It does not read as the answer did: what was replaced mattered. Mend it by hand.");
         }

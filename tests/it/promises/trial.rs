@@ -50,6 +50,7 @@ async fn a_trial_shows_the_call_and_the_mapping_and_no_secret() {
     let sample = std::fs::read_to_string(&saved).unwrap();
     assert!(!sample.contains(&number), "{sample}");
     assert_eq!(told["saved"]["reads_the_same"], true, "{told}");
+    assert_eq!(told["saved"]["holds_number"], true, "{told}");
     assert!(told["saved"]["replaced"]["numbers"].as_u64().is_some_and(|times| times > 0), "{told}");
     // For people; the token is kept by now, and a file that is there is not written over.
     let shown = text(&house.wismo(&["carriers", "try", "fedex", &number, "--account", "fedex"]).await);
