@@ -18,7 +18,7 @@ mod outcome;
 mod reason;
 mod repeat;
 mod text;
-pub(in crate::carrier) mod time;
+mod time;
 mod trace;
 mod xml;
 mod zones;
@@ -45,11 +45,11 @@ use crate::model::{Observation, PollOutcome};
 
 pub(super) use self::body::text_of;
 pub use self::carrier::normalize;
-pub use self::codes::{Hit, knows};
+pub use self::codes::{Hit, Tried, knows};
 pub use self::kept::KeptAnswer;
 pub use self::outcome::{RetryAfter, retry_after};
-pub use self::time::{Reading, iso, loose_offset, written};
-pub use self::trace::{TraceLine, Tried};
+pub use self::trace::TraceLine;
+pub use super::time_text::{Reading, iso, loose_offset, written};
 
 /// Parcels of one answer that are looked at, and parcels under one number that are mapped: a hostile answer must not
 /// keep a daemon busy.

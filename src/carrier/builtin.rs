@@ -1,6 +1,6 @@
 //! The definitions compiled into the program. A new carrier is one line here and one folder.
 
-use super::load::Shared;
+use super::document::Shared;
 
 /// Folder and `carrier.toml` of each.
 pub(super) const CARRIERS: &[(&str, &str)] = &[

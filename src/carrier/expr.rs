@@ -13,6 +13,7 @@ mod scope;
 mod source;
 mod template;
 mod text;
+mod values;
 pub mod watch;
 
 use thiserror::Error;

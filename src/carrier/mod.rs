@@ -6,7 +6,8 @@
 //! | [`at_work`] | one carrier at work |
 //! | [`definition`] | `carrier.toml` as types |
 //! | `describe` | a carrier in words that machines read |
-//! | [`load`], `validate` | from text to a definition, every problem told at once |
+//! | [`document`] | a text of the language as types, every problem told at once with its line |
+//! | [`load`], `validate` | from text to a definition; whether it fits together |
 //! | [`expr`] | the one expression language: sources and templates |
 //! | [`outline`] | what is asked of all carriers at once: names and numbers |
 //! | [`numbers`], `checksum`, `pasted`, [`detect`] | tracking numbers: normalising, checking, whose they could be |
@@ -15,7 +16,7 @@
 //! | `shown`, `scrub` | a request without its secrets, an answer without its people |
 //! | `request` | the call and the token call |
 //! | [`auth`] | the token in an answer |
-//! | `country` | countries as carriers write them |
+//! | `country`, `time_text` | countries and times as carriers write them |
 
 pub mod answer;
 pub mod at_work;
@@ -29,6 +30,7 @@ mod describe;
 pub mod detect;
 #[cfg(test)]
 mod detect_tests;
+pub mod document;
 pub mod expr;
 pub mod load;
 pub mod numbers;
@@ -42,6 +44,7 @@ mod scrub;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod time_text;
 mod validate;
 
 pub use answer::{Answer, KeptAnswer, Normalized, ParcelAnswer, RetryAfter, normalize};
@@ -50,7 +53,7 @@ pub use auth::{Token, TokenProblem};
 pub use call::{AccountContext, CallContext, CallItem, CallProblem, CallRequest, RawAnswer};
 pub use definition::{Definition, Limits, Window};
 pub use detect::{Candidate, Hints, Recognised};
-pub use load::Problem;
+pub use document::Problem;
 pub use numbers::{Checked, ChecksumState, NumberProblem};
 pub use outline::Outline;
 pub use registry::{Found, Registry, Written};

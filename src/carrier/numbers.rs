@@ -4,8 +4,6 @@ use thiserror::Error;
 
 use super::checksum;
 use super::definition::{NormaliseSpec, NumberFormat};
-use super::outline::Outline;
-use super::pasted::Pasted;
 
 /// The longest number that any carrier uses, with room.
 pub(super) const LONGEST: usize = 64;
@@ -65,43 +63,6 @@ pub enum NumberProblem {
     },
 }
 
-/// What this text is at this carrier. A wrong check character does not refuse it, when the carrier was named:
-/// carriers give out test numbers and private ranges. It is told, so that an API can warn.
-pub(super) fn check(outline: &Outline, raw: &str) -> Result<Checked, NumberProblem> {
-    let pasted = Pasted::read(raw)?;
-    let cleaned: Vec<String> = cleaned(outline, &pasted).collect();
-    let Some(first) = cleaned.first() else { return Err(NumberProblem::Empty) };
-    if outline.numbers.is_empty() && first.len() <= LONGEST && first.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Ok(Checked { number: first.clone(), format: "any".to_owned(), checksum: ChecksumState::None });
-    }
-    let matches = cleaned.iter().flat_map(|text| outline.numbers.iter().filter_map(|format| fit(format, text)));
-    let rank = |checked: &Checked| match checked.checksum {
-        ChecksumState::Verified => 0,
-        ChecksumState::None => 1,
-        ChecksumState::Wrong => 2,
-    };
-    matches.min_by_key(rank).ok_or_else(|| NumberProblem::Shape {
-        carrier: outline.name.clone(),
-        given: first.chars().take(LONGEST).collect(),
-        known: shapes(outline),
-    })
-}
-
-fn cleaned(outline: &Outline, pasted: &Pasted) -> impl Iterator<Item = String> {
-    let texts = pasted.texts(outline.page.as_ref()).map(|text| clean(&outline.normalise, text));
-    texts.filter(|text| !text.is_empty())
-}
-
-/// Every form in which this carrier may keep what this text names.
-pub(super) fn spellings(outline: &Outline, pasted: &Pasted) -> Vec<String> {
-    let mut forms: Vec<String> = Vec::new();
-    for text in cleaned(outline, pasted) {
-        forms.extend(outline.numbers.iter().filter_map(|format| fit(format, &text)).map(|checked| checked.number));
-        forms.push(text);
-    }
-    forms
-}
-
 pub(super) fn fit(format: &NumberFormat, text: &str) -> Option<Checked> {
     if text.len() > LONGEST {
         return None;
@@ -114,14 +75,6 @@ pub(super) fn fit(format: &NumberFormat, text: &str) -> Option<Checked> {
         false => ChecksumState::Wrong,
     };
     (!number.is_empty()).then(|| Checked { number, format: format.name.clone(), checksum })
-}
-
-fn shapes(outline: &Outline) -> String {
-    let each = outline.numbers.iter().map(|format| match format.examples.first() {
-        Some(example) => format!("{} (such as {example})", format.name),
-        None => format.name.clone(),
-    });
-    each.collect::<Vec<_>>().join(", ")
 }
 
 /// As the carrier writes it: white space, invisible characters and the carrier's own are dropped.

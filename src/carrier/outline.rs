@@ -4,9 +4,9 @@
 use serde::Deserialize;
 
 use super::definition::{Checksum, Definition, NormaliseSpec, NumberFormat, numbers::NumberRegex};
-use super::load::{self, Problem};
-use super::numbers::{self, Checked, NumberProblem};
-use super::pasted::Page;
+use super::document::{self, Problem};
+use super::numbers::{Checked, ChecksumState, LONGEST, NumberProblem, clean, fit};
+use super::pasted::{Page, Pasted};
 use crate::model::CarrierCode;
 
 /// The part of a definition that tells whose a number or a name is.
@@ -73,7 +73,7 @@ impl From<HeadFormat> for NumberFormat {
 impl Outline {
     /// Reads it from the text of a definition that is known to be good: patterns are compiled when they are needed.
     pub(super) fn of_text(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let head: Head = load::read(file, text)?;
+        let head: Head = document::read(file, text)?;
         Ok(Self {
             code: head.code,
             name: head.name,
@@ -105,9 +105,49 @@ impl Outline {
         self.check_number(raw).map(|checked| checked.number)
     }
 
-    /// The same with what its check character says.
+    /// What this text is at this carrier. A wrong check character does not refuse it, when the carrier was named:
+    /// carriers give out test numbers and private ranges. It is told, so that an API can warn.
     pub fn check_number(&self, raw: &str) -> Result<Checked, NumberProblem> {
-        numbers::check(self, raw)
+        let pasted = Pasted::read(raw)?;
+        let cleaned: Vec<String> = self.cleaned(&pasted).collect();
+        let Some(first) = cleaned.first() else { return Err(NumberProblem::Empty) };
+        if self.numbers.is_empty() && first.len() <= LONGEST && first.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Ok(Checked { number: first.clone(), format: "any".to_owned(), checksum: ChecksumState::None });
+        }
+        let matches = cleaned.iter().flat_map(|text| self.numbers.iter().filter_map(|format| fit(format, text)));
+        let rank = |checked: &Checked| match checked.checksum {
+            ChecksumState::Verified => 0,
+            ChecksumState::None => 1,
+            ChecksumState::Wrong => 2,
+        };
+        matches.min_by_key(rank).ok_or_else(|| NumberProblem::Shape {
+            carrier: self.name.clone(),
+            given: first.chars().take(LONGEST).collect(),
+            known: self.shapes(),
+        })
+    }
+
+    /// Every form in which this carrier may keep what this text names.
+    pub(super) fn spellings(&self, pasted: &Pasted) -> Vec<String> {
+        let mut forms: Vec<String> = Vec::new();
+        for text in self.cleaned(pasted) {
+            forms.extend(self.numbers.iter().filter_map(|format| fit(format, &text)).map(|checked| checked.number));
+            forms.push(text);
+        }
+        forms
+    }
+
+    fn cleaned(&self, pasted: &Pasted) -> impl Iterator<Item = String> {
+        let texts = pasted.texts(self.page.as_ref()).map(|text| clean(&self.normalise, text));
+        texts.filter(|text| !text.is_empty())
+    }
+
+    fn shapes(&self) -> String {
+        let each = self.numbers.iter().map(|format| match format.examples.first() {
+            Some(example) => format!("{} (such as {example})", format.name),
+            None => format.name.clone(),
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 }
 

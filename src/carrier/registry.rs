@@ -12,8 +12,9 @@ use std::sync::{Arc, OnceLock};
 use super::at_work::Carrier;
 use super::builtin;
 use super::detect::{self, Candidate, Hints, Recognised, Wanted};
-use super::load::{self, Problem, Shared};
-use super::numbers::{self, ChecksumState};
+use super::document::{self, Problem, Shared};
+use super::load;
+use super::numbers::ChecksumState;
 use super::outline::Outline;
 use super::pasted::Pasted;
 use crate::model::CarrierCode;
@@ -225,7 +226,7 @@ impl Registry {
                 let message = format!("{name:?} means {taken_by} already: a name belongs to one carrier");
                 let as_code = blamed.outline().is_some_and(|outline| outline.code.as_str() == name);
                 let key = if as_code { "code" } else { "aliases" }.to_owned();
-                let line = load::line_of(&blamed.text, &key);
+                let line = document::line_of(&blamed.text, &key);
                 problems.push(Problem { file: blamed.file.clone(), line, key, message });
             }
         }
@@ -276,8 +277,7 @@ impl Registry {
     /// Every form in which any of them may keep what this text names: to find a parcel by whatever was pasted.
     pub fn spellings(&self, raw: &str) -> Vec<String> {
         let Ok(pasted) = Pasted::read(raw) else { return Vec::new() };
-        let forms: BTreeSet<String> =
-            self.outlines().flat_map(|outline| numbers::spellings(outline, &pasted)).collect();
+        let forms: BTreeSet<String> = self.outlines().flat_map(|outline| outline.spellings(&pasted)).collect();
         forms.into_iter().collect()
     }
 

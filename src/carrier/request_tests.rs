@@ -15,7 +15,7 @@ fn carrier(changes: &[(&str, &str)]) -> Carrier {
         text.replace(from, to)
     });
     let shared =
-        load::Shared::from([("shared".to_owned(), "[[codes]]\ntable = { \"9\" = \"delivered\" }\n".to_owned())]);
+        document::Shared::from([("shared".to_owned(), "[[codes]]\ntable = { \"9\" = \"delivered\" }\n".to_owned())]);
     let definition = load::definition("test.toml", &text, &shared).unwrap_or_else(|told| panic!("{told:#?}"));
     Carrier::new(definition, 1)
 }

@@ -7,8 +7,8 @@ use super::definition::answer;
 use super::definition::numbers::Over;
 use super::definition::request::{Body, JsonTemplate, Param};
 use super::definition::{AuthKind, Definition, NumberFormat, SCHEMA, TokenSpec};
+use super::document::{self, Shared};
 use super::expr::Template;
-use super::load::{self, Shared};
 use super::numbers::clean;
 use crate::spelling::nearest;
 
@@ -23,7 +23,7 @@ pub(super) fn resolve(definition: &mut Definition, shared: &Shared) -> Result<()
             let hint = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
             return Err(format!("there is no shared file _shared/{name}.toml{hint}"));
         };
-        load::read(&format!("_shared/{name}.toml"), text).map_err(|problems| problems[0].to_string())
+        document::read(&format!("_shared/{name}.toml"), text).map_err(|problems| problems[0].to_string())
     })
 }
 

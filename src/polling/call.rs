@@ -93,7 +93,7 @@ pub(super) async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Perm
             Some(permit) => permit,
             None => another_permit(worker).await?,
         };
-        let Got { token, fetched } = worker.tokens.get(worker, &context(worker)).await?;
+        let Got { token, fetched } = worker.token(&context(worker)).await?;
         any_fetched |= fetched;
         if fetched && worker.account.limits.token_calls_count {
             // The permit went into the token call. Given back first: there may be but one.
@@ -106,7 +106,7 @@ pub(super) async fn ask(worker: &Worker, items: &[CallItem], permit: Option<Perm
         let raw = answer?;
         let read = worker.account.carrier.read_answer_in(&worker.account.environment, items, &raw);
         match (&token, read.token_refused) {
-            (Some(value), true) if first => worker.tokens.refused(&worker.shared.store, &worker.account, value).await,
+            (Some(value), true) if first => worker.token_refused(value).await,
             _ => return Ok(Asked { answer: read, raw, call, fetched: any_fetched }),
         }
     }

@@ -1,6 +1,6 @@
 //! Asking carriers: may I call (budget), whom next (schedule), the call itself (fetch), and the loop around them.
 //!
-//! One [`worker`] for each account holds the account's lease and polls what is due; [`timers`] tell what time alone
+//! One [`worker`] for each account; its [`rounds`] hold the account's lease and poll what is due; [`timers`] tell what time alone
 //! brings. What an answer says goes through `tracking` into one commit ([`settle`]).
 
 pub mod account;
@@ -12,6 +12,7 @@ mod call;
 pub mod fetch;
 mod kept;
 mod lease;
+mod rounds;
 pub mod schedule;
 pub mod settle;
 mod timers;
@@ -41,7 +42,7 @@ pub async fn run(shared: Arc<Shared>, accounts: Vec<Account>, cancel: Cancellati
             let work = |run| {
                 // Another owner each time: what a run that broke off still had under way is waited for.
                 let owner = if run == 0 { shared.owner.clone() } else { format!("{}-{run}", shared.owner) };
-                worker::run(Arc::clone(&shared), account.clone(), owner, cancel.clone())
+                rounds::run(Arc::clone(&shared), account.clone(), owner, cancel.clone())
             };
             unbroken(account.name.as_str(), &cancel, work).await;
         });

@@ -1,5 +1,7 @@
 //! The token of an account: kept until shortly before its end, fetched by one call at a time, shared through the store.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +12,6 @@ use tokio::time::Instant;
 
 use super::account::Account;
 use super::fetch;
-use super::worker::Worker;
 use crate::carrier::{CallContext, CallProblem, CallRequest, Token, TokenProblem};
 use crate::model::{PollOutcome, time};
 use crate::store::{Lease, Store, StoreError};
@@ -40,6 +41,20 @@ pub struct Got {
     pub token: Option<SecretString>,
     /// Whether it took a call to get it.
     pub fetched: bool,
+}
+
+/// Who asks for a token, and with what.
+pub struct Caller<'a> {
+    /// Where tokens are kept.
+    pub store: &'a Store,
+    /// The HTTP client.
+    pub client: &'a reqwest::Client,
+    /// The account whose token it is.
+    pub account: &'a Account,
+    /// The longest that a call may take.
+    pub longest_exchange: Duration,
+    /// Whether calls may be sent now.
+    pub may_send: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Why there is no token.
@@ -81,15 +96,15 @@ impl TokenCache {
 
     /// The token to call with. Whoever comes while one is being fetched waits for it, and for its failure, too: one
     /// try with bad credentials may be forgiven, one for each call at once may lock the account.
-    pub async fn get(&self, worker: &Worker, call: &CallContext) -> Result<Got, NoToken> {
-        let account = &worker.account;
+    pub async fn get(&self, caller: &Caller<'_>, call: &CallContext) -> Result<Got, NoToken> {
+        let account = caller.account;
         let Some(request) = account.carrier.token_call(&account.context(), call) else {
             return Ok(Got { token: None, fetched: false });
         };
         let asked_at = Instant::now();
         let mut held = self.held.lock().await;
         if held.token.is_none() {
-            held.token = stored(&worker.shared.store, account).await;
+            held.token = stored(caller.store, account).await;
         }
         let now = crate::clock::now();
         let valid = held.token.clone().filter(|token| token.expires_at > now);
@@ -99,12 +114,12 @@ impl TokenCache {
         if let Some((_, why)) = held.failed.as_ref().filter(|(at, _)| asked_at <= *at) {
             return Err(why.clone());
         }
-        if !worker.may_send() {
+        if !(caller.may_send)() {
             return Err(NoToken::NotSent);
         }
-        match fetch_token(worker, request, now).await {
+        match fetch_token(caller, request, now).await {
             Ok(token) => {
-                self.keep(&worker.shared.store, account, &token).await;
+                self.keep(caller.store, account, &token).await;
                 let value = token.value.clone();
                 *held = Held { token: Some(token), failed: None };
                 Ok(Got { token: Some(value), fetched: true })
@@ -150,19 +165,19 @@ impl TokenCache {
 }
 
 async fn fetch_token(
-    worker: &Worker,
+    caller: &Caller<'_>,
     request: Result<CallRequest, CallProblem>,
     now: Timestamp,
 ) -> Result<Token, NoToken> {
     let failed = |outcome, message: &dyn std::fmt::Display| NoToken::Failed(outcome, format!("token call: {message}"));
     let mut request = request.map_err(|problem| NoToken::Failed(PollOutcome::AuthFailed, problem.to_string()))?;
-    request.timeout = request.timeout.min(worker.longest_exchange);
+    request.timeout = request.timeout.min(caller.longest_exchange);
     let sent = Instant::now();
-    let answer = fetch::send(&worker.shared.client, &request).await;
-    let carrier = worker.account.carrier.code().as_str();
+    let answer = fetch::send(caller.client, &request).await;
+    let carrier = caller.account.carrier.code().as_str();
     metrics::carrier_call(carrier, "token", fetch::outcome(&answer), sent.elapsed());
     let answer = answer.map_err(|fault| failed(PollOutcome::CarrierFault, &fault))?;
-    let read = worker.account.carrier.read_token(&answer, now);
+    let read = caller.account.carrier.read_token(&answer, now);
     read.map_err(|TokenProblem { outcome, message }| failed(outcome, &message))
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::sample::Sample;
 use super::vector::Vector;
-use crate::carrier::load::{self, Shared};
+use crate::carrier::document::Shared;
+use crate::carrier::load;
 use crate::carrier::{Carrier, Problem, Registry};
 
 /// File and sentence, of what cannot be used.

@@ -13,7 +13,7 @@ use crate::carrier::definition::answer::OutcomeRule;
 use crate::carrier::definition::answer::codes::{CodeEntry, CodeLookup, LookupBody, LookupOf};
 use crate::carrier::definition::{AuthKind, Definition};
 use crate::carrier::expr::{Condition, Scope, watch};
-use crate::carrier::{Carrier, Normalized, load};
+use crate::carrier::{Carrier, Normalized, document};
 
 /// Kinds of samples that every carrier has, by the start of their names.
 const KINDS: &[&str] = &[
@@ -93,7 +93,7 @@ impl Touched {
             for code in shadowed {
                 let first = by_an_earlier(&code).map(origin).unwrap_or_default();
                 let place = first.split(' ').next().unwrap_or_default();
-                let line = load::line_of(text, place).map_or_else(String::new, |line| format!(" (line {line})"));
+                let line = document::line_of(text, place).map_or_else(String::new, |line| format!(" (line {line})"));
                 let message = format!("{first}{line} answers {code} first: what stands here is never asked");
                 report.warning(Kind::Untouched, "carrier.toml", Some(key.clone()), &message);
             }

@@ -28,7 +28,7 @@ pub use report::{Finding, Kind, Report};
 pub use sample::{Expectation, Rewrite, Sample, printed, rewrite};
 pub use vector::Vector;
 
-use crate::carrier::{Carrier, load};
+use crate::carrier::{Carrier, document};
 use lint::Touched;
 
 /// Loads one carrier of a house and holds it against all that stands in its folder.
@@ -53,7 +53,7 @@ pub fn prove(house: &House, folder: &CarrierFolder) -> Report {
     let unplaced = |finding: &&mut Finding| finding.file == "carrier.toml" && finding.line.is_none();
     for finding in report.findings.iter_mut().filter(unplaced) {
         let key = finding.key.as_deref().unwrap_or_default();
-        finding.line = load::line_of(&folder.text, key.split(' ').next().unwrap_or_default());
+        finding.line = document::line_of(&folder.text, key.split(' ').next().unwrap_or_default());
     }
     report
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::load::Sources;
 use super::reader::{Reader, text_of};
+use super::sources::Sources;
 use super::units::{DAY, MS};
 use super::{Account, AccountLimits, Shops, Window};
 use crate::model::AccountName;

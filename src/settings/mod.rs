@@ -8,6 +8,7 @@ mod origins;
 mod reach;
 mod reader;
 mod sections;
+mod sources;
 mod units;
 
 use std::collections::BTreeMap;
@@ -20,9 +21,10 @@ use secrecy::SecretString;
 
 use crate::model::{AccountName, ShopId, Status};
 
-pub use load::{Sources, load, load_and_judge};
+pub use load::{load, load_and_judge};
 pub use reach::{Reach, ReadPlace, reach};
 pub use reader::Problem;
+pub use sources::Sources;
 
 /// The default configuration, which documents every key.
 pub const DEFAULT: &str = include_str!("../../config/wismo.toml");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use secrecy::SecretString;
 
-use super::load::{Sources, files};
+use super::load::files;
+use super::sources::Sources;
 use super::{DEFAULT, sections, units};
 
 /// The socket of an installed daemon's private Redis.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::load::Sources;
 use super::reader::Reader;
+use super::sources::Sources;
 use super::units::{DAY, HOUR, MINUTE, MS, SECOND};
 use super::{
     Delays, Log, LogFormat, MaxMemory, Metrics, Polling, PrivateRedis, Redis, Retention, Sandbox, Server, Settings,

@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod quota;
 pub mod receiver;
 pub mod sabotage;
+mod steps;
 pub mod time;
 pub mod words;
 pub mod world;

@@ -1,6 +1,6 @@
 //! How each carrier says what happened: codes and labels from its published protocol.
 
-use super::world::{Code, Network, Step};
+use super::steps::{Code, Network, Step};
 
 /// The carrier's code and words for a step; `None` where the carrier has none for it.
 pub fn say(network: Network, step: Step) -> Option<(Code, &'static str)> {

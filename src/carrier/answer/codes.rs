@@ -1,7 +1,8 @@
 //! Looks a carrier's codes and texts up. What no table knows is unmapped, and moves nothing.
 
+use serde::Serialize;
+
 use super::text::{SHORT, clean};
-use super::trace::Tried;
 use crate::carrier::definition::Definition;
 use crate::carrier::definition::answer::codes::{CodeEntry, CodeLookup, LookupBody, LookupOf};
 use crate::carrier::expr::{Scope, Source, fold};
@@ -16,6 +17,19 @@ pub struct Found {
     pub hit: Option<Hit>,
     /// What was tried; filled only when asked for.
     pub tried: Vec<Tried>,
+}
+
+/// One look-up that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tried {
+    /// Its place among the definition's `[[codes]]`, from 0.
+    pub lookup: usize,
+    /// The source that it looked up.
+    pub on: String,
+    /// What that gave; nothing: absent.
+    pub value: Option<String>,
+    /// Whether it hit.
+    pub hit: bool,
 }
 
 /// The entry of a look-up that hit.

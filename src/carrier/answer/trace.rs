@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::codes::{Found, Hit};
+use super::codes::{Found, Hit, Tried};
 
 /// One step: which field, from which source, which value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,19 +21,6 @@ pub struct TraceLine {
     /// For meanings: the entry that hit.
     #[serde(skip)]
     pub hit: Option<Hit>,
-}
-
-/// One look-up that was tried.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Tried {
-    /// Its place among the definition's `[[codes]]`, from 0.
-    pub lookup: usize,
-    /// The source that it looked up.
-    pub on: String,
-    /// What that gave; nothing: absent.
-    pub value: Option<String>,
-    /// Whether it hit.
-    pub hit: bool,
 }
 
 /// Collects steps, or does nothing at no cost.

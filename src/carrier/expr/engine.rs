@@ -2,16 +2,12 @@
 
 use std::sync::OnceLock;
 
-use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value as Engine};
-use serde_json::Value;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value as Engine};
+
+use super::ExprProblem;
 
 /// Steps that one evaluation may take.
 const FUEL: u64 = 200_000;
-/// How deep and how wide a value that leaves the engine may be.
-const MAX_DEPTH: usize = 64;
-const MAX_ITEMS: usize = 20_000;
-
 pub(super) fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
@@ -34,74 +30,39 @@ fn unknown_method(
 ) -> Result<Engine, Error> {
     match (method, args) {
         ("get", [key]) => Ok(value.get_item(key).unwrap_or(Engine::UNDEFINED)),
-        _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }
 }
 
-/// The engine's form of a JSON value. `null` becomes undefined: both mean absent, and `a ~ b` must not say "none".
-pub(super) fn from_json(value: &Value) -> Engine {
-    match value {
-        Value::Null => Engine::UNDEFINED,
-        Value::Bool(yes) => Engine::from(*yes),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(n), _) => Engine::from(n),
-            (None, Some(n)) => Engine::from(n),
-            _ => number.as_f64().map_or(Engine::UNDEFINED, Engine::from),
-        },
-        Value::String(text) => Engine::from(text.as_str()),
-        Value::Array(items) => items.iter().map(from_json).collect(),
-        Value::Object(fields) => {
-            Engine::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), from_json(value))))
+/// Refuses filters that do not exist when a definition is loaded; the engine alone would tell only when it runs.
+pub(super) fn check_names(expression: &str) -> Result<(), ExprProblem> {
+    let environment = environment();
+    for name in names_after_bar(expression) {
+        let outcome = environment.empty_state().apply_filter(&name, &[Engine::UNDEFINED]);
+        if outcome.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter) {
+            return Err(ExprProblem { text: expression.to_owned(), problem: format!("there is no filter {name:?}") });
         }
     }
+    Ok(())
 }
 
-/// The JSON form of what an expression gave; nothing when it is absent.
-pub(super) fn to_json(value: &Engine) -> Option<Value> {
-    json_at(value, 0)
-}
-
-fn json_at(value: &Engine, depth: usize) -> Option<Value> {
-    if depth > MAX_DEPTH {
-        return None;
-    }
-    match value.kind() {
-        ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => None,
-        ValueKind::Bool => Some(Value::Bool(value.is_true())),
-        ValueKind::Number => number(value),
-        ValueKind::Map => {
-            let fields = value.try_iter().ok()?.take(MAX_ITEMS).filter_map(|key| {
-                let field = value.get_item(&key).ok()?;
-                Some((key.to_string(), json_at(&field, depth + 1).unwrap_or(Value::Null)))
-            });
-            Some(Value::Object(fields.collect()))
+fn names_after_bar(expression: &str) -> Vec<String> {
+    let (mut names, mut quote, mut chars) = (Vec::new(), None, expression.chars().peekable());
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), _) => quote = quote.filter(|_| c != open),
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '|') => {
+                while chars.next_if(|c| c.is_whitespace()).is_some() {}
+                let mut name = String::new();
+                while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                    name.push(c);
+                }
+                names.push(name);
+            }
+            _ => {}
         }
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter().ok()?.take(MAX_ITEMS);
-            Some(Value::Array(items.map(|item| json_at(&item, depth + 1).unwrap_or(Value::Null)).collect()))
-        }
-        _ => Some(Value::String(text(value))),
     }
-}
-
-fn number(value: &Engine) -> Option<Value> {
-    if let Some(n) = value.as_i64().filter(|_| value.is_integer()) {
-        return Some(Value::from(n));
-    }
-    if let Ok(n) = u64::try_from(value.clone()) {
-        return Some(Value::from(n));
-    }
-    f64::try_from(value.clone()).ok().and_then(serde_json::Number::from_f64).map(Value::Number)
-}
-
-/// How a value is written into a template: absent is nothing, bytes are read as Latin-1.
-pub(super) fn text(value: &Engine) -> String {
-    if value.is_undefined() || value.is_none() {
-        return String::new();
-    }
-    match (value.as_str(), value.as_bytes()) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some(bytes)) => bytes.iter().map(|b| char::from(*b)).collect(),
-        _ => value.to_string(),
-    }
+    names
 }

@@ -15,7 +15,7 @@ use regex::Regex;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::{ExprProblem, engine, text};
+use super::{text, values};
 
 /// The longest text that a filter may build.
 const MAX_TEXT: usize = 4 << 20;
@@ -49,39 +49,6 @@ pub(super) const OF_TEXT: &[(&str, Change)] = &[
     ("iso2", |t| text::lookup_country(t).map(str::to_owned)),
 ];
 
-/// Refuses filters that do not exist when a definition is loaded; the engine alone would tell only when it runs.
-pub(super) fn check_names(expression: &str) -> Result<(), ExprProblem> {
-    let environment = engine::environment();
-    for name in names_after_bar(expression) {
-        let outcome = environment.empty_state().apply_filter(&name, &[Engine::UNDEFINED]);
-        if outcome.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter) {
-            return Err(ExprProblem { text: expression.to_owned(), problem: format!("there is no filter {name:?}") });
-        }
-    }
-    Ok(())
-}
-
-fn names_after_bar(expression: &str) -> Vec<String> {
-    let (mut names, mut quote, mut chars) = (Vec::new(), None, expression.chars().peekable());
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(_), '\\') => drop(chars.next()),
-            (Some(open), _) => quote = quote.filter(|_| c != open),
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '|') => {
-                while chars.next_if(|c| c.is_whitespace()).is_some() {}
-                let mut name = String::new();
-                while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
-                    name.push(c);
-                }
-                names.push(name);
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
 fn digests(env: &mut Environment<'static>) {
     env.add_filter("md5", |value: Engine| Engine::from_bytes(Md5::digest(bytes(&value)).to_vec()));
     env.add_filter("sha1", |value: Engine| Engine::from_bytes(Sha1::digest(bytes(&value)).to_vec()));
@@ -103,12 +70,12 @@ fn encodings(env: &mut Environment<'static>) {
     env.add_filter("hex", |value: Engine| known(&value, || HEXLOWER.encode(&bytes(&value))));
     env.add_filter("base64", |value: Engine| known(&value, || BASE64.encode(&bytes(&value))));
     env.add_filter("unbase64", |value: Engine| {
-        let raw = BASE64.decode(engine::text(&value).trim().as_bytes());
+        let raw = BASE64.decode(values::text(&value).trim().as_bytes());
         raw.map_or(Engine::UNDEFINED, Engine::from_bytes)
     });
     env.add_filter("latin1", |value: Engine| {
         let to_byte = |c| u8::try_from(u32::from(c)).unwrap_or(b'?');
-        Engine::from_bytes(engine::text(&value).chars().map(to_byte).collect())
+        Engine::from_bytes(values::text(&value).chars().map(to_byte).collect())
     });
     env.add_filter("urlencode", |value: Engine| known(&value, || percent(&bytes(&value), b"-_.~", false)));
     env.add_filter("urlencode_java", |value: Engine| known(&value, || percent(&bytes(&value), b"-_.*", true)));
@@ -123,7 +90,7 @@ fn map_text(value: &Engine, change: impl FnOnce(&str) -> Option<String>) -> Engi
     if is_absent(value) {
         return Engine::UNDEFINED;
     }
-    change(&engine::text(value)).map_or(Engine::UNDEFINED, Engine::from)
+    change(&values::text(value)).map_or(Engine::UNDEFINED, Engine::from)
 }
 
 fn known(value: &Engine, make: impl FnOnce() -> String) -> Engine {
@@ -142,7 +109,7 @@ fn refused(why: &'static str) -> Error {
 fn bytes(value: &Engine) -> Vec<u8> {
     match (value.as_str(), value.as_bytes()) {
         (None, Some(bytes)) => bytes.to_vec(),
-        _ => engine::text(value).into_bytes(),
+        _ => values::text(value).into_bytes(),
     }
 }
 
@@ -199,7 +166,7 @@ fn find(value: Engine, pattern: &str) -> Result<Engine, Error> {
         return Ok(Engine::UNDEFINED);
     }
     let regex = regex_of(pattern)?;
-    Ok(found(&regex, &engine::text(&value)).map_or(Engine::UNDEFINED, Engine::from))
+    Ok(found(&regex, &values::text(&value)).map_or(Engine::UNDEFINED, Engine::from))
 }
 
 /// The items of the lists in a list; what is no list stays, what is absent is left out.
@@ -235,21 +202,21 @@ fn regex_of(pattern: &str) -> Result<Regex, Error> {
 }
 
 fn to_json_text(value: Engine) -> Result<Engine, Error> {
-    let json = engine::to_json(&value).unwrap_or(serde_json::Value::Null);
+    let json = values::to_json(&value).unwrap_or(serde_json::Value::Null);
     serde_json::to_string(&json).map(Engine::from).map_err(|_| refused("no JSON"))
 }
 
 fn parse_json(value: &Engine) -> Engine {
-    let parsed = serde_json::from_str(&engine::text(value));
-    parsed.map_or(Engine::UNDEFINED, |json| engine::from_json(&json))
+    let parsed = serde_json::from_str(&values::text(value));
+    parsed.map_or(Engine::UNDEFINED, |json| values::from_json(&json))
 }
 
 fn jwt_claims(value: Engine) -> Engine {
-    let token = engine::text(&value);
+    let token = values::text(&value);
     let claims = token.split('.').nth(1).map(|part| part.trim_end_matches('='));
     let raw = claims.and_then(|part| BASE64URL_NOPAD.decode(part.as_bytes()).ok());
     let json = raw.and_then(|raw| serde_json::from_slice(&raw).ok());
-    json.map_or(Engine::UNDEFINED, |json| engine::from_json(&json))
+    json.map_or(Engine::UNDEFINED, |json| values::from_json(&json))
 }
 
 /// Seconds since the epoch as text, in UTC or a named zone.

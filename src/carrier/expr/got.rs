@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::engine;
 use super::native::{Val, is_plain};
+use super::values;
 
 /// What a source gave.
 pub(super) enum Got<'s> {
@@ -21,7 +21,7 @@ impl<'s> Got<'s> {
         match val {
             Val::Json(json) if is_plain(json, 0) => Some(Self::Json(Cow::Borrowed(json))),
             Val::Json(json) => {
-                let json = engine::to_json(&engine::from_json(json))?;
+                let json = values::to_json(&values::from_json(json))?;
                 Some(Self::Json(Cow::Owned(json)))
             }
             Val::List(items) => items.iter().all(is_plain_item).then_some(Self::Val(Val::List(items))),

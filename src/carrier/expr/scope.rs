@@ -9,9 +9,9 @@ use std::cell::OnceCell;
 use minijinja::Value as Engine;
 use serde_json::Value;
 
-use super::engine;
 use super::native::Unsure;
 use super::path::Path;
+use super::values;
 
 /// A set of named values, and perhaps one value in focus whose fields can be named without it.
 #[derive(Debug, Default)]
@@ -100,12 +100,12 @@ impl<'a> Scope<'a> {
     /// The engine's form of what this name means.
     pub(super) fn engine(&self, name: &str) -> Option<Engine> {
         if let Some(named) = self.named(name) {
-            let made = named.engine.get_or_init(|| named.json.map_or(Engine::UNDEFINED, engine::from_json));
+            let made = named.engine.get_or_init(|| named.json.map_or(Engine::UNDEFINED, values::from_json));
             return Some(made.clone());
         }
         let (value, cell) = self.chain().find_map(|scope| scope.focus.as_ref())?;
         value.get(name)?;
-        let whole = cell.get_or_init(|| engine::from_json(value));
+        let whole = cell.get_or_init(|| values::from_json(value));
         whole.get_attr(name).ok().filter(|found| !found.is_undefined())
     }
 }

@@ -13,7 +13,7 @@ use super::got::Got;
 use super::native::{self, Val};
 use super::path::Path;
 use super::scope::Walked;
-use super::{ExprProblem, Scope, engine, watch};
+use super::{ExprProblem, Scope, engine, values, watch};
 
 /// A compiled expression with the names that it needs.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Compiled {
         let expression = environment
             .compile_expression_owned(text.to_owned())
             .map_err(|error| ExprProblem::compiling(text, &error))?;
-        super::filters::check_names(text)?;
+        engine::check_names(text)?;
         refuse_backspaces(text)?;
         let mut names: Vec<String> = expression.undeclared_variables(false).into_iter().collect();
         names.sort();
@@ -61,7 +61,7 @@ impl Compiled {
         if let Some(got) = self.native.as_ref().and_then(|tree| Got::of(tree.eval(scope).ok()?)) {
             return Ok(got);
         }
-        Ok(engine::to_json(&self.run(scope)?).map_or(Got::Val(Val::Undefined), |json| Got::Json(Cow::Owned(json))))
+        Ok(values::to_json(&self.run(scope)?).map_or(Got::Val(Val::Undefined), |json| Got::Json(Cow::Owned(json))))
     }
 
     /// What it gives, written into a text.
@@ -71,7 +71,7 @@ impl Compiled {
             // Absent is nothing; in a concatenation it would be a word.
             Some(Ok(_)) if matches!(val, Some(Val::Nothing)) => {}
             Some(Ok(text)) => out.push_str(&text),
-            _ => out.push_str(&engine::text(&self.run(scope)?)),
+            _ => out.push_str(&values::text(&self.run(scope)?)),
         }
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Source {
             Form::Path(text, path) => match scope.walk(path) {
                 Walked::At(found) => found.map(|value| Got::Json(Cow::Borrowed(value))),
                 Walked::EngineOnly => {
-                    engine::to_json(&Compiled::new(text)?.run(scope)?).map(|json| Got::Json(Cow::Owned(json)))
+                    values::to_json(&Compiled::new(text)?.run(scope)?).map(|json| Got::Json(Cow::Owned(json)))
                 }
             },
             Form::Expression(compiled) => Some(compiled.get(scope)?),

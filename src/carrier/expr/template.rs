@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::source::Compiled;
-use super::{ExprProblem, Scope, engine};
+use super::{ExprProblem, Scope, engine, values};
 
 /// Text with `{{ expressions }}` and `{% if %}`; other statements work, too, and cost a compilation each time.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Template {
     fn with_statements(text: &str) -> Result<Self, ExprProblem> {
         let environment = engine::environment();
         let template = environment.template_from_str(text).map_err(|error| ExprProblem::compiling(text, &error))?;
-        super::filters::check_names(text)?;
+        engine::check_names(text)?;
         let names = template.undeclared_variables(true).into_iter().collect();
         Ok(Self { text: text.to_owned(), form: Form::Statements, names })
     }
@@ -82,7 +82,7 @@ impl Template {
     pub fn json(&self, scope: &Scope<'_>) -> Result<Value, ExprProblem> {
         match &self.form {
             Form::Parts(parts) if let [Part::Expression(compiled)] = parts.as_slice() => {
-                Ok(engine::to_json(&compiled.run(scope)?).unwrap_or(Value::Null))
+                Ok(values::to_json(&compiled.run(scope)?).unwrap_or(Value::Null))
             }
             _ => self.render(scope).map(Value::String),
         }

@@ -120,7 +120,7 @@ const STRAY: &str = "zzzzzzzzzzzz";
 /// The keys that the types know where a stray key was put, out of the message about it.
 fn known_to_types(document: &toml::Value) -> Option<BTreeSet<String>> {
     let text = toml::to_string(document).unwrap();
-    let told = read::<Definition>("test.toml", &text).err()?;
+    let told = document::read::<Definition>("test.toml", &text).err()?;
     let about = told.iter().find(|problem| problem.message.contains(STRAY))?;
     let list = about.message.rsplit_once("known: ")?.1.trim_end_matches(')');
     Some(list.split(", ").map(str::to_owned).collect())
@@ -232,14 +232,15 @@ fn the_item_at_fault_is_named_and_nothing_follows_from_it() {
         ("[[codes]]\ntext = [{ without = [\"x\"], is = \"lost\" }]\n", "codes[1].text[0]", "match everything"),
     ];
     for (added, key, part) in wrong {
-        let told = read::<super::super::definition::answer::SharedCodes>("t", &format!("{codes}{added}{codes}"));
+        let told =
+            document::read::<super::super::definition::answer::SharedCodes>("t", &format!("{codes}{added}{codes}"));
         let told = told.unwrap_err();
         assert_eq!(told.len(), 1, "{told:#?}");
         assert!(told[0].key == key && told[0].message.contains(part), "{told:#?}");
         assert!(told[0].line.is_some_and(|line| line >= 3), "{told:#?}");
     }
     let both = format!("[[codes]]\n{codes}[[codes]]\n{codes}[[codes]]\n");
-    let told = read::<super::super::definition::answer::SharedCodes>("t", &both).unwrap_err();
+    let told = document::read::<super::super::definition::answer::SharedCodes>("t", &both).unwrap_err();
     let places: Vec<_> = told.iter().map(|one| (one.key.as_str(), one.line.unwrap())).collect();
     assert_eq!(places, [("codes[0]", 1), ("codes[2]", 4), ("codes[4]", 7)]);
     let text = format!("{EVERYTHING}\n[[outcome]]\nhttp = [\"1xx-5xx\"]\nis = \"throttled\"\n");

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::document::{Change, changed};
 use super::{Mutant, What, of_carrier, of_shared};
 use crate::carrier::Carrier;
-use crate::carrier::load::{self, Shared};
+use crate::carrier::document::{self, Shared};
 use crate::proving::{CarrierFolder, House, Sample, Vector};
 
 /// What became of the alterations of one file.
@@ -108,7 +108,7 @@ impl Survivor {
             (Change::Set(Value::String(new)), Some(old)) => window(old, new),
             (change, _) => change.to_string(),
         };
-        Self { what: mutant.what, line: load::line_of(text, &key), key, change }
+        Self { what: mutant.what, line: document::line_of(text, &key), key, change }
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fields::headline_field;
-use super::short::{destination_text, only_order, page_text, pieces_text, place_field, weight_text};
+use super::short::{destination_text, headline_field, only_order, page_text, pieces_text, place_field, weight_text};
 use super::time::{Carry, time_from, time_into};
 use crate::model::tracker::ByHand;
 use crate::model::{Condition, Direction, Facts, Headline, History, Registration, Substatus, Tracker};

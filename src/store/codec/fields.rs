@@ -8,14 +8,11 @@ use jiff::Timestamp;
 
 use super::about::About;
 use super::short::{
-    destination_from, destination_text, page_from, page_text, pieces_from, pieces_text, place_field, place_from,
-    weight_from, weight_text,
+    LONGEST_FIELD, destination_from, destination_text, headline_field, page_from, page_text, pieces_from, pieces_text,
+    place_field, place_from, weight_from, weight_text,
 };
 use crate::model::tracker::{OrderRef, Promise};
 use crate::model::{Facts, Headline, Moment, PollOutcome, PollState, Substatus, Tracker, TrackerId, WhoMustAct};
-
-/// No field is longer than this many bytes: one longer field makes Redis unpack the whole hash.
-pub(crate) const LONGEST_FIELD: usize = 64;
 
 /// Every field that this build writes; a commit removes those of them that have nothing to say.
 pub(crate) const FIELDS: [&str; 39] = [
@@ -165,11 +162,6 @@ fn write_facts(to: &mut Writer<'_>, tracker: &Tracker) {
         _ => format!("{eta} seen {seen}"),
     };
     to.maybe("eta_first", tracker.eta_original.map(eta_first));
-}
-
-/// A headline that is a status and nothing else.
-pub(super) fn headline_field(headline: &Headline) -> Option<Substatus> {
-    (headline.time.is_none() && !headline.authoritative).then_some(headline.substatus)
 }
 
 fn write_polling(to: &mut Writer<'_>, poll: &PollState) {

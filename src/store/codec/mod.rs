@@ -21,7 +21,7 @@ use super::keys;
 
 pub(super) use fields::FIELDS;
 #[cfg(test)]
-use fields::LONGEST_FIELD;
+use short::LONGEST_FIELD;
 
 /// The parts of a tracker as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

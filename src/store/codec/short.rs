@@ -1,9 +1,16 @@
 //! Short texts of what is told beside the events. Each can be read back, or is not used: then `about` tells it.
 
-use super::fields::LONGEST_FIELD;
-use crate::model::Place;
 use crate::model::parcel::{Pieces, Weight};
 use crate::model::tracker::{Destination, OrderRef};
+use crate::model::{Headline, Place, Substatus};
+
+/// No field is longer than this many bytes: one longer field makes Redis unpack the whole hash.
+pub(crate) const LONGEST_FIELD: usize = 64;
+
+/// A headline that is a status and nothing else.
+pub(super) fn headline_field(headline: &Headline) -> Option<Substatus> {
+    (headline.time.is_none() && !headline.authoritative).then_some(headline.substatus)
+}
 
 /// The only order, where its reference fits and says all.
 pub(super) fn only_order(orders: &[OrderRef]) -> Option<&str> {

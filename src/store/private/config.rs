@@ -1,13 +1,26 @@
 //! What the private server is told.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::process::Way;
+/// How the server is reached.
+pub(super) struct Way {
+    pub(super) socket: PathBuf,
+    pub(super) password: SecretString,
+    /// Where its data must be.
+    pub(super) folder: PathBuf,
+    /// How long it may take to answer at all.
+    pub(super) patience: Duration,
+    /// Whether every write is on disk before it is acknowledged.
+    pub(super) sync_always: bool,
+    /// The most memory that it may take.
+    pub(super) max_memory: Option<u64>,
+}
 
 /// The daemon's own user.
 pub(super) const USER: &str = "wismo";

@@ -17,9 +17,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreError, Target};
+use config::Way;
 use files::Folder;
+use process::Process;
 pub use process::try_program;
-use process::{Process, Way};
 
 /// How often the server's life is checked.
 const LOOK: Duration = Duration::from_millis(200);

@@ -11,11 +11,11 @@ use redis::{
     AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind,
 };
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::config;
+use super::config::{self, Way};
 use super::files::Folder;
 use crate::store::StoreError;
 
@@ -29,20 +29,6 @@ const INSTALL: &str = "install the package `redis-server` or `valkey-server` (`a
                        key empty, or set redis.url to a server that runs already";
 const LOOK: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_secs(2);
-
-/// How the server is reached.
-pub(super) struct Way {
-    pub(super) socket: PathBuf,
-    pub(super) password: SecretString,
-    /// Where its data must be.
-    pub(super) folder: PathBuf,
-    /// How long it may take to answer at all.
-    pub(super) patience: Duration,
-    /// Whether every write is on disk before it is acknowledged.
-    pub(super) sync_always: bool,
-    /// The most memory that it may take.
-    pub(super) max_memory: Option<u64>,
-}
 
 /// A server that runs, ours by birth or by adoption.
 pub(super) enum Process {

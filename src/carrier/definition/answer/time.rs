@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::carrier::answer::time::written as written_by;
 use crate::carrier::expr::Source;
+use crate::carrier::time_text::written as written_by;
 
 /// How the parts of a time become a day or a day and a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

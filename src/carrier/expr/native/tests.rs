@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::carrier::expr::source::Compiled;
-use crate::carrier::expr::{Scope, Source, engine};
+use crate::carrier::expr::{Scope, Source, values};
 
 /// Both ways over one scope; `None` where there is no native form or it is not sure.
 fn both(text: &str, scope: &Scope<'_>) -> Option<(Option<Value>, Option<Value>)> {
@@ -13,14 +13,14 @@ fn both(text: &str, scope: &Scope<'_>) -> Option<(Option<Value>, Option<Value>)>
     let native = crate::carrier::expr::got::Got::of(tree.eval(scope).ok()?)?;
     let native = native.json().map(std::borrow::Cow::into_owned);
     let by_engine = compiled.run(scope).unwrap_or_else(|problem| panic!("the engine fails where we do not: {problem}"));
-    Some((native, engine::to_json(&by_engine)))
+    Some((native, values::to_json(&by_engine)))
 }
 
 fn written(text: &str, scope: &Scope<'_>) -> Option<(String, String)> {
     let compiled = Compiled::new(text).ok()?;
     let mut native = String::new();
     compiled.write(scope, &mut native).ok()?;
-    Some((native, engine::text(&compiled.run(scope).ok()?)))
+    Some((native, values::text(&compiled.run(scope).ok()?)))
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
