@@ -33,7 +33,7 @@ use serde_json::Value;
 
 use self::body::Body;
 use self::mapping::Mapper;
-use self::nodes::{Call, is_better, picked, without};
+use self::nodes::{Call, is_better, picked, scopes, without};
 use self::outcome::{Seen, Verdict, by_http, by_rules};
 use self::reason::{reason, rule_name};
 use self::trace::Trace;
@@ -323,8 +323,10 @@ impl AnswerReader<'_> {
             let outer = trace.nested(|| format!("parcels[{at}]."));
             let joined = (spec.rows && !own.is_empty()).then(|| serde_json::json!({ "rows": own }));
             let found = joined.as_ref().map_or_else(|| own.clone(), |parcel| vec![parcel]);
-            let picked: Option<Vec<Value>> = spec.pick.as_ref().map(|pick| picked(pick, &found, item, call));
-            let chosen = picked.as_ref().map_or(found, |picked| picked.iter().collect());
+            let number = Value::from(item.number.as_str());
+            let seen = if spec.pick.is_some() { scopes(&found, &number, call) } else { Vec::new() };
+            let picked = spec.pick.as_ref().map(|pick| picked(pick, &found, &seen));
+            let chosen = picked.as_ref().map_or_else(|| found.clone(), |all| all.iter().map(Cow::as_ref).collect());
             let mut parcel = self.best(item, &chosen, call, trace);
             if let Some(seen) = parcel.observation.as_ref().filter(|_| item.keep) {
                 parcel.kept = self.keep(seen.digest, &own, &nodes, call).map(Box::new);

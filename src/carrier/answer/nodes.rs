@@ -1,23 +1,27 @@
 //! The nodes of an answer that are parcels: which count, what is taken out of them.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ParcelAnswer;
 use super::body::Body;
-use crate::carrier::call::{CallItem, RawAnswer};
+use crate::carrier::call::RawAnswer;
 use crate::carrier::expr::{Scope, Source};
 
+/// The names that a pick of each node sees.
+pub fn scopes<'s>(nodes: &[&'s Value], number: &'s Value, call: &'s Call<'_>) -> Vec<Scope<'s>> {
+    nodes.iter().map(|node| call.scope.inside().with("number", number).with("p", node).focus(node)).collect()
+}
+
 /// What the definition picks of each node; a node of which it picks nothing stays as it is.
-pub fn picked(pick: &Source, nodes: &[&Value], item: &CallItem, call: &Call<'_>) -> Vec<Value> {
-    let number = Value::from(item.number.as_str());
-    let of = |node: &&Value| -> Vec<Value> {
-        let scope = call.scope.inside().with("number", &number).with("p", node).focus(node);
-        let several: Vec<Value> =
-            pick.objects(&scope).into_iter().flatten().map(std::borrow::Cow::into_owned).collect();
-        if several.is_empty() { vec![(*node).clone()] } else { several }
+pub fn picked<'s>(pick: &'s Source, nodes: &[&'s Value], scopes: &'s [Scope<'s>]) -> Vec<Cow<'s, Value>> {
+    let of = |(node, scope): (&&'s Value, &'s Scope<'s>)| {
+        let several = pick.objects(scope).unwrap_or_default();
+        if several.is_empty() { vec![Cow::Borrowed(*node)] } else { several }
     };
-    nodes.iter().flat_map(of).collect()
+    nodes.iter().zip(scopes).flat_map(of).collect()
 }
 
 /// What the parcels of one answer share.
