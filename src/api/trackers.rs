@@ -19,7 +19,7 @@ use super::input;
 use super::own::own;
 use super::problem::Problem;
 use super::state::{Api, Caller, Reloadable};
-use crate::carrier::{Candidate, Carrier, ChecksumState, Hints};
+use crate::carrier::{Candidate, Carrier, ChecksumState, Hints, Registry};
 use crate::model::{AccountName, CarrierCode, Registration, ShopId, Tracker};
 use crate::store::{Commit, Registered, Store};
 use crate::tracking::{self, Advance, Input};
@@ -137,14 +137,13 @@ async fn begin(store: &Store, before: Option<&Tracker>, step: &Advance) -> Resul
 /// The carrier as given, or found.
 fn carrier_of(current: &Reloadable, shop: &ShopId, number: &str, body: &TrackerBody) -> Result<Arc<Carrier>, Problem> {
     match body.carrier.value() {
-        Some(code) => current.registry.get(code).ok_or_else(|| unknown_carrier(code)),
+        Some(code) => current.registry.get(code).ok_or_else(|| unknown_carrier(&current.registry, code)),
         None => detect(current, shop, number, body),
     }
 }
 
-fn unknown_carrier(code: &str) -> Problem {
-    let detail = format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them");
-    Problem::field("carrier", detail)
+fn unknown_carrier(registry: &Registry, code: &str) -> Problem {
+    Problem::field("carrier", registry.unknown(code))
 }
 
 /// The account as given, or the first one of the carrier. A foreign account is answered as an unknown one is.

@@ -18,6 +18,7 @@ use super::numbers::ChecksumState;
 use super::outline::Outline;
 use super::pasted::Pasted;
 use crate::model::CarrierCode;
+use crate::spelling::nearest;
 
 /// What became of the definitions that were found.
 #[derive(Debug)]
@@ -232,15 +233,33 @@ impl Registry {
         }
     }
 
-    /// The carrier of this code or alias.
+    /// The carrier of this code, alias or name: case, blanks and dashes do not matter.
     pub fn get(&self, code: &str) -> Option<Arc<Carrier>> {
         let lower = code.trim().to_ascii_lowercase();
         let known: Option<CarrierCode> = lower.parse().ok().filter(|code| self.slots.contains_key(code));
-        let code = match known {
+        let code = match known.or_else(|| self.names().get(&lower).cloned()) {
             Some(code) => code,
-            None => self.names().get(&lower)?.clone(),
+            None => self.by_name(&lower)?,
         };
         self.slots.get(&code)?.carrier(&code).cloned()
+    }
+
+    /// The only carrier that people call so: "La Poste", "dhl-express".
+    fn by_name(&self, name: &str) -> Option<CarrierCode> {
+        let wanted = letters(name);
+        let is_called = |outline: &&Arc<Outline>| {
+            let names = names_of(outline).into_iter().chain([outline.name.clone()]);
+            !wanted.is_empty() && names.into_iter().any(|name| letters(&name) == wanted)
+        };
+        let mut called = self.outlines().filter(is_called);
+        called.next().filter(|_| called.next().is_none()).map(|outline| outline.code.clone())
+    }
+
+    /// What to tell whoever named a carrier that there is not.
+    pub fn unknown(&self, name: &str) -> String {
+        let near = nearest(&name.trim().to_ascii_lowercase(), self.codes().map(CarrierCode::as_str));
+        let meant = near.map_or_else(String::new, |near| format!("did you mean {near:?}? "));
+        format!("{name:?} is no carrier that wismo knows; {meant}`wismo carriers list` shows them")
     }
 
     /// Where the definition of this code or alias is written.
@@ -318,6 +337,11 @@ impl Found {
     fn good(self) -> Result<Registry, Vec<Problem>> {
         if self.problems.is_empty() { Ok(self.registry) } else { Err(self.problems) }
     }
+}
+
+/// Letters and digits of a name, in lower case.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn names_of(outline: &Outline) -> Vec<String> {

@@ -63,6 +63,20 @@ fn all_compiled_in_carriers_load() {
 }
 
 #[test]
+fn a_carrier_is_known_by_the_name_that_people_see() {
+    let registry = Registry::builtin();
+    for carrier in registry.all() {
+        let name = &carrier.outline().name;
+        for name in [name.clone(), name.to_uppercase(), carrier.code().as_str().replace('_', "-")] {
+            assert_eq!(registry.get(&name).map(|found| found.code().clone()), Some(carrier.code().clone()), "{name}");
+        }
+    }
+    assert!(registry.get("--").is_none() && registry.get("La Poste Mobile").is_none());
+    assert!(registry.unknown("lapost").contains("did you mean \"laposte\"?"), "{}", registry.unknown("lapost"));
+    assert!(registry.unknown("zzzzzzzzzz").contains("`wismo carriers list`"));
+}
+
+#[test]
 fn every_folder_of_carriers_is_compiled_in() {
     let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/carriers")).unwrap();
     let mut names: Vec<String> = folders

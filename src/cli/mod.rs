@@ -157,9 +157,7 @@ pub fn refuse(problems: &[Problem]) -> ExitCode {
 
 /// The carrier of this code or alias; says where to look for one that there is not.
 pub fn carrier(registry: &Registry, code: &str) -> Result<Arc<Carrier>, ExitCode> {
-    registry.get(code).ok_or_else(|| {
-        fail(USAGE, format!("{code:?} is no carrier that wismo knows; `wismo carriers list` shows them"))
-    })
+    registry.get(code).ok_or_else(|| fail(USAGE, registry.unknown(code)))
 }
 
 /// Prints why something could not be done.

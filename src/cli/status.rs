@@ -133,10 +133,11 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
     let longest = paused.max_by_key(|(_, pause)| pause.until);
     if let Some((account, pause)) = longest {
         return Some(format!(
-            "account {} is not polled until {}: {}",
+            "account {} is not polled until {}: {}{}",
             account.name,
             words::instant(pause.until),
-            words::plain(&pause.why)
+            words::plain(&pause.why),
+            advice(&pause.why)
         ));
     }
     let behind = view.accounts.iter().filter_map(|account| Some((account, account.due_since?)));
@@ -155,10 +156,15 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
     let dead = endpoints.clone().filter(|(_, endpoint)| endpoint.dead > 0).max_by_key(|(_, endpoint)| endpoint.dead);
     if let Some((shop, endpoint)) = dead {
         return Some(format!(
-            "{} to {} of shop {} given up: see why with `wismo endpoints dead {}`, then replay",
-            output::count(usize::try_from(endpoint.dead).unwrap_or(usize::MAX), "delivery was", "deliveries were"),
+            "{} to {} of shop {} given up: with the shop's key, `wismo endpoints dead {}` says why; mend and enable it, then \
+             `wismo endpoints replay {} --all`",
+            match endpoint.dead {
+                1 => "1 delivery".to_owned(),
+                dead => format!("{dead} deliveries"),
+            },
             endpoint.id,
             shop.id,
+            endpoint.id,
             endpoint.id
         ));
     }
@@ -173,6 +179,18 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
             words::instant(until)
         ))
     })
+}
+
+/// What to do about an account that rests; it is asked again by itself when the time has come.
+fn advice(why: &str) -> &'static str {
+    match why.split(|c: char| c == ':' || c.is_whitespace()).next() {
+        Some("auth_failed") => ". Mend its credentials and reload; it is asked again when the pause ends",
+        Some("carrier_fault") => ". The carrier does not answer as it should; it is asked again when the pause ends",
+        Some("throttled") => {
+            ". The carrier wants fewer calls: see the account's limits; it is asked again when the pause ends"
+        }
+        _ => "",
+    }
 }
 
 fn as_text(view: &View, wrong: Option<&str>, now: Timestamp) -> String {

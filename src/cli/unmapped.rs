@@ -12,7 +12,6 @@ use super::{output, words};
 use crate::carrier::Registry;
 use crate::model::CarrierCode;
 use crate::model::time::from_millis;
-use crate::spelling::nearest;
 use crate::store::UnmappedCode;
 
 #[derive(Args)]
@@ -80,10 +79,7 @@ fn known(name: &CarrierCode, registry: &Registry, with_some: &[CarrierCode]) -> 
     if with_some.contains(name) {
         return Ok(name.clone());
     }
-    let near = nearest(name.as_str(), registry.codes().map(CarrierCode::as_str));
-    let hint =
-        near.map_or_else(|| "`wismo carriers list` shows them".to_owned(), |near| format!("did you mean {near}?"));
-    Err(Failure::usage(format!("{name:?} is no carrier that wismo knows; {hint}", name = name.as_str())))
+    Err(Failure::usage(registry.unknown(name.as_str())))
 }
 
 fn as_json(code: &UnmappedCode) -> serde_json::Value {

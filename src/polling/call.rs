@@ -20,6 +20,8 @@ use crate::telemetry::{masked, metrics};
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 /// Pause after credentials were refused: only a person can mend that, and each try may lock the account.
 const AUTH_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// Characters of the carrier's words that are kept with a pause.
+const LONGEST_WHY: usize = 160;
 /// Failures in a row after which the whole account is left alone for a while.
 const FAILURES_BEFORE_PAUSE: u32 = 3;
 
@@ -233,7 +235,11 @@ pub(super) async fn trouble(
     if let Some(until) = until {
         let until = until.min(time::after(now, LONGEST_PAUSE));
         worker.pause(until);
-        if let Err(error) = worker.shared.store.pause_account(account, until, outcome.name()).await {
+        let why = match message.trim() {
+            "" => outcome.name().to_owned(),
+            words => format!("{}: {}", outcome.name(), words.chars().take(LONGEST_WHY).collect::<String>()),
+        };
+        if let Err(error) = worker.shared.store.pause_account(account, until, &why).await {
             tracing::debug!(event = "pause_error", %account, %error, "The pause could not be stored; it holds in this daemon.");
         }
     }

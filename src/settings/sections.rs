@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
 use super::sources::Sources;
@@ -14,6 +15,7 @@ use super::{
     Webhook, units,
 };
 use crate::model::Status;
+use crate::spelling::nearest;
 
 /// The least memory that a private server is given.
 const LEAST_MEMORY: u64 = 32 << 20;
@@ -273,6 +275,20 @@ fn sandbox(root: &Reader<'_>) -> Option<Sandbox> {
     Some(Sandbox { enabled: enabled?, day: day? })
 }
 
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Why the log would not start with this filter, or would say nothing: a misspelt level counts as a module's name.
+fn wrong_filter(text: &str) -> Option<String> {
+    if let Err(error) = EnvFilter::try_new(text) {
+        return Some(format!("{text:?} is no filter ({error}): write info, or warn,wismo=debug"));
+    }
+    let words = text.split(',').map(|word| word.trim().to_ascii_lowercase());
+    words.filter(|word| !word.contains('=')).find_map(|word| {
+        let near = nearest(&word, LEVELS).filter(|near| *near != word)?;
+        Some(format!("{word:?} is no level: did you mean {near:?}?"))
+    })
+}
+
 fn log(root: &Reader<'_>) -> Option<Log> {
     let s = root.section("log");
     let format = s.text("format").and_then(|text| match text.as_str() {
@@ -284,7 +300,14 @@ fn log(root: &Reader<'_>) -> Option<Log> {
             None
         }
     });
-    let filter = s.text("filter");
+    let filter = s.text("filter").filter(|text| {
+        let wrong = wrong_filter(text);
+        let right = wrong.is_none();
+        if let Some(wrong) = wrong {
+            s.wrong("filter", wrong);
+        }
+        right
+    });
     s.finish();
     Some(Log { format: format?, filter: filter? })
 }

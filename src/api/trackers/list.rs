@@ -85,7 +85,7 @@ impl Filters {
     fn read(query: &Query, current: &Reloadable) -> Result<Self, Problem> {
         let mut carriers = Vec::new();
         for given in query.texts("carrier")? {
-            let carrier = current.registry.get(&given).ok_or_else(|| unknown_carrier(&given))?;
+            let carrier = current.registry.get(&given).ok_or_else(|| unknown_carrier(&current.registry, &given))?;
             carriers.push(carrier.code().clone());
         }
         Ok(Self {

@@ -99,7 +99,7 @@ fn numbers(format: &NumberFormat) -> (String, String) {
 /// What an operator writes to use it.
 fn configuration(d: &Definition) -> String {
     let code = &d.code;
-    let mut text = format!("  [accounts.my_{code}]\n  carrier = \"{code}\"\n  shops = [\"*\"]");
+    let mut text = format!("  [accounts.my_{code}]\n  carrier = \"{code}\"\n  shops = \"*\"");
     if d.environments.len() > 1 {
         let names: Vec<&str> = d.environments.keys().map(String::as_str).collect();
         let _ = write!(text, "\n  environment = \"{}\"    # {}", names[0], names.join(", "));

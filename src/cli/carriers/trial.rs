@@ -87,8 +87,7 @@ pub async fn run(args: &TryArgs) -> Result<ExitCode, Failure> {
 }
 
 fn trial(args: &TryArgs, settings: Settings, registry: &Registry) -> Result<Trial, Failure> {
-    let unknown =
-        || Failure::usage(format!("{:?} is no carrier that wismo knows; `wismo carriers list` shows them", args.code));
+    let unknown = || Failure::usage(registry.unknown(&args.code));
     let carrier = registry.get(&args.code).ok_or_else(unknown)?;
     let account = settings.accounts.get(&args.account);
     let of = account.map_or(SANDBOX, |account| account.carrier.as_str());

@@ -78,7 +78,7 @@ private_key = {{ file = "{}" }}
     write(&folder.path().join("wismo.toml"), &main);
     write(
         &folder.path().join("conf.d/10-more.toml"),
-        "master_key_file = \"/nonexistent/key\"\n[log]\nformat = \"xml\"\n[accounts.nobody]\nshops = \"*\"\n",
+        "master_key_file = \"/nonexistent/key\"\n[log]\nformat = \"xml\"\nfilter = \"infoo\"\n[accounts.nobody]\nshops = \"*\"\n",
     );
     write(
         &folder.path().join("conf.d/20-more.toml"),
@@ -113,8 +113,9 @@ private_key = {{ file = "{}" }}
         format!("{}:{own_line}: nmae: there is no key \"nmae\" here", at("carriers/ups/carrier.toml")),
         format!("{}: has no carrier.toml", at("carriers/hollow")),
         format!("{first}:1: master_key_file: /nonexistent/key: cannot be read"),
+        format!("{first}:4: log.filter: \"infoo\" is no level: did you mean \"info\"?"),
         format!("{first}:3: log.format: \"xml\" is none of auto, human, json"),
-        format!("{first}:4: accounts.nobody.carrier: missing"),
+        format!("{first}:5: accounts.nobody.carrier: missing"),
         format!("{second}:3: accounts.good.shops: "),
         "environment WISMO__SHUTDOWN__DEADLIN: shutdown.deadlin: unknown key; did you mean \"deadline\"?".to_owned(),
         "environment WISMO__RETENTION__DEAD: retention.dead: \"soon\" is no duration".to_owned(),
