@@ -108,6 +108,7 @@ pub async fn show(State(api): State<Api>, Caller(shop): Caller, Id(id): Id) -> R
     let store = api.store()?;
     let standing = store.reader().deliveries(&endpoint.id, store.now().await?).await?;
     shown["last_error"] = json!(standing.last_error);
+    shown["failing_since"] = json!(standing.failing_since);
     shown["waiting"] = json!(standing.waiting.subjects);
     Ok(Json(shown))
 }

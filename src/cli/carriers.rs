@@ -94,9 +94,10 @@ fn list(registry: &Registry, as_json: bool) {
     for outline in registry.outlines() {
         let countries = if outline.countries.is_empty() { "world".to_owned() } else { outline.countries.join(" ") };
         output::line(format!(
-            "{:<codes$}  {:<names$}  {countries}{}",
+            "{:<codes$}  {:<names$}  {countries}{}{}",
             outline.code.as_str(),
             outline.name,
+            if outline.enabled { "" } else { "  (off unless an account names it)" },
             own(registry, outline.code.as_str())
         ));
     }

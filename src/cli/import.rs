@@ -91,10 +91,11 @@ pub async fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     check_columns(&head)?;
     let client = if args.check { None } else { Some(args.api.client()?) };
     let mut tally = Tally::default();
-    let mut progress = Progress::new("lines read", u64::try_from(text.lines().count()).unwrap_or(1) - 1, args.check);
+    let mut progress = Progress::new("lines read", u64::try_from(text.lines().count()).unwrap_or_default(), args.check);
     let mut batch: Vec<(u64, Value)> = Vec::new();
     for row in rows.records() {
-        progress.step(1);
+        let line = row.as_ref().map_or_else(|error| error.position(), |row| row.position()).map(csv::Position::line);
+        progress.reach(line.unwrap_or_default());
         match row {
             Ok(row) => {
                 let line = row.position().map_or(0, csv::Position::line);
@@ -120,7 +121,7 @@ pub async fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let sent = send(client.as_ref(), &mut batch, &mut tally).await;
     tally.tell();
     sent?;
-    progress.end();
+    progress.finish();
     Ok(summary(args, &tally))
 }
 
@@ -262,7 +263,10 @@ async fn send(client: Option<&Client>, batch: &mut Vec<(u64, Value)>, tally: &mu
     let items: Vec<&Value> = batch.iter().map(|(_, item)| item).collect();
     let answer = client.json(Method::POST, "/v1/trackers/batch", Some(&json!({"trackers": items}))).await;
     let answer = answer.map_err(|failure| Failure {
-        text: format!("{} (everything before line {first} is registered: run the same file again)", failure.text),
+        text: match tally.created + tally.updated {
+            0 => format!("{} (nothing of the file is registered yet: run it again)", failure.text),
+            _ => format!("{} (what is right before line {first} is registered: run the same file again)", failure.text),
+        },
         ..failure
     })?;
     let results = answer["results"].as_array().cloned().unwrap_or_default();

@@ -34,7 +34,18 @@ impl Progress {
         }
     }
 
-    /// The work is done: one last line.
+    /// So much is done.
+    pub fn reach(&mut self, done: u64) {
+        self.step(done.saturating_sub(self.done));
+    }
+
+    /// All of it is done: one last line.
+    pub fn finish(&mut self) {
+        self.done = self.total;
+        self.end();
+    }
+
+    /// The work has ended: one last line.
     pub fn end(&mut self) {
         self.show(if self.terminal { "\r" } else { "" }, "\n");
     }

@@ -17,6 +17,8 @@ use crate::store::reader::{AccountView, Daemon, EndpointView};
 const SILENT: SignedDuration = SignedDuration::from_secs(45);
 /// Polls that wait longer than this are behind.
 const BEHIND: SignedDuration = SignedDuration::from_mins(10);
+/// An endpoint that has failed for so long, or will be left alone for so long, fails: one retry soon after is no news.
+const FAILING: SignedDuration = SignedDuration::from_secs(30);
 
 #[derive(Args)]
 #[command(
@@ -168,17 +170,24 @@ fn wrong(view: &View, now: Timestamp) -> Option<String> {
             endpoint.id
         ));
     }
-    endpoints.filter(|(_, endpoint)| !endpoint.held && endpoint.waiting.subjects > 0).find_map(|(shop, endpoint)| {
-        let until =
-            endpoint.paused_until.filter(|until| now.duration_since(*until) < -SignedDuration::from_secs(30))?;
-        let why = endpoint.last_error.as_deref().map(|error| format!(" ({})", words::plain(error))).unwrap_or_default();
-        Some(format!(
-            "endpoint {} of shop {} fails{why}: its deliveries wait until {}",
-            endpoint.id,
-            shop.id,
-            words::instant(until)
-        ))
-    })
+    endpoints
+        .filter(|(_, endpoint)| !endpoint.held && endpoint.waiting.subjects > 0)
+        .find_map(|(shop, endpoint)| fails(shop, endpoint, now))
+}
+
+fn fails(shop: &ShopView, endpoint: &EndpointView, now: Timestamp) -> Option<String> {
+    let rests = endpoint.paused_until.filter(|until| until.duration_since(now) > FAILING);
+    let since = endpoint.failing_since.filter(|since| now.duration_since(*since) > FAILING);
+    if rests.is_none() && since.is_none() {
+        return None;
+    }
+    let since = since.map(|since| format!(" since {}", words::instant(since))).unwrap_or_default();
+    let why = endpoint.last_error.as_deref().map(|error| format!(" ({})", words::plain(error))).unwrap_or_default();
+    let wait = rests.map_or_else(
+        || "its deliveries are tried again".to_owned(),
+        |until| format!("its deliveries wait until {}", words::instant(until)),
+    );
+    Some(format!("endpoint {} of shop {} fails{since}{why}: {wait}", endpoint.id, shop.id))
 }
 
 /// What to do about an account that rests; it is asked again by itself when the time has come.
@@ -289,9 +298,41 @@ fn shop_json(shop: &ShopView) -> Value {
             json!({
                 "endpoint": endpoint.id.to_string(), "waiting": endpoint.waiting.subjects,
                 "next_at": endpoint.waiting.next_at, "paused_until": endpoint.paused_until, "held": endpoint.held,
-                "dead": endpoint.dead, "last_error": endpoint.last_error,
+                "dead": endpoint.dead, "last_error": endpoint.last_error, "failing_since": endpoint.failing_since,
             })
         })
         .collect();
     json!({"shop": shop.id, "parcels": counts, "endpoints": endpoints})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::reader::Waiting;
+
+    #[test]
+    fn an_endpoint_fails_from_its_first_failure_that_is_not_made_good_soon() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        let shop = ShopView { id: "boutique".parse().unwrap(), counts: Vec::new(), endpoints: Vec::new() };
+        let told = |failing: Option<i64>, rests: Option<i64>| {
+            let endpoint = EndpointView {
+                id: "ep_aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+                waiting: Waiting { subjects: 1, next_at: None },
+                paused_until: rests.map(|seconds| now + SignedDuration::from_secs(seconds)),
+                held: false,
+                dead: 0,
+                last_error: failing.map(|_| "503".to_owned()),
+                failing_since: failing.map(|seconds| now - SignedDuration::from_secs(seconds)),
+            };
+            fails(&shop, &endpoint, now).unwrap_or_default()
+        };
+        assert_eq!(told(None, None), "");
+        assert_eq!(told(Some(20), Some(20)), "", "it is tried again soon");
+        // Between two attempts nothing rests, and yet it fails.
+        let since = words::instant(now - SignedDuration::from_secs(31));
+        let said = told(Some(31), None);
+        assert!(said.ends_with(&format!(" fails since {since} (503): its deliveries are tried again")), "{said}");
+        assert!(told(Some(2), Some(31)).contains("(503): its deliveries wait until "));
+        assert!(told(None, Some(31)).contains(" fails: its deliveries wait until "));
+    }
 }

@@ -60,6 +60,15 @@ pub struct EndpointView {
     pub dead: u64,
     /// Why the last failed attempt of those that wait failed.
     pub last_error: Option<String>,
+    /// When the first attempt of those failed that wait; none since has succeeded for it.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// What failed attempts left behind, of the deliveries that wait.
+#[derive(Default)]
+struct Failing {
+    error: Option<String>,
+    since: Option<Timestamp>,
 }
 
 impl Reader {
@@ -118,8 +127,10 @@ impl Reader {
             held: false,
             dead: 0,
             last_error: None,
+            failing_since: None,
         };
-        let first = |shard| redis::cmd("ZRANGE").arg(keys::deliver(shard, id)).arg(0).arg(0).arg("WITHSCORES").clone();
+        // More than the first: what came while the endpoint rests stands before what failed.
+        let first = |shard| redis::cmd("ZRANGE").arg(keys::deliver(shard, id)).arg(0).arg(3).arg("WITHSCORES").clone();
         let count = |shard| redis::cmd("ZCARD").arg(keys::deliver(shard, id)).clone();
         let dead = |shard| redis::cmd("ZCARD").arg(keys::dead(shard, id)).clone();
         let pause = |shard| redis::cmd("HGET").arg(keys::pauses(shard)).arg(id.to_string()).clone();
@@ -140,20 +151,25 @@ impl Reader {
         let heads =
             Shard::all().zip(first).flat_map(|(shard, heads)| heads.into_iter().map(move |(name, _)| (shard, name)));
         // Rules for readers that were written for an older wismo do not allow these keys.
-        view.last_error = self.last_error(id, &heads.collect::<Vec<_>>()).await.unwrap_or_default();
+        let failing = self.failing(id, &heads.collect::<Vec<_>>()).await.unwrap_or_default();
+        view.last_error = failing.error;
+        view.failing_since = failing.since;
         Ok(view)
     }
 
-    /// Why the latest failed attempt failed, of these subjects' at an endpoint.
-    async fn last_error(&self, id: &EndpointId, subjects: &[(Shard, String)]) -> Result<Option<String>, StoreError> {
+    /// Why the latest failed attempt failed, and since when attempts do, of these subjects' at an endpoint.
+    async fn failing(&self, id: &EndpointId, subjects: &[(Shard, String)]) -> Result<Failing, StoreError> {
         if subjects.is_empty() {
-            return Ok(None);
+            return Ok(Failing::default());
         }
         let read = |(shard, subject): &(Shard, String)| {
-            redis::cmd("HMGET").arg(keys::attempt(*shard, id, subject)).arg("last_at").arg("error").clone()
+            let key = keys::attempt(*shard, id, subject);
+            redis::cmd("HMGET").arg(key).arg("last_at").arg("first_at").arg("error").clone()
         };
-        let told: Vec<(Option<i64>, Option<String>)> =
+        let told: Vec<(Option<i64>, Option<i64>, Option<String>)> =
             self.ask_all(&subjects.iter().map(read).collect::<Vec<_>>()).await?;
-        Ok(told.into_iter().max_by_key(|(at, _)| *at).and_then(|(_, error)| error))
+        let since = told.iter().filter_map(|(_, first, _)| *first).min().map(from_millis);
+        let error = told.into_iter().max_by_key(|(last, ..)| *last).and_then(|(.., error)| error);
+        Ok(Failing { error, since })
     }
 }
