@@ -193,7 +193,7 @@ fn fails(shop: &ShopView, endpoint: &EndpointView, now: Timestamp) -> Option<Str
 /// What to do about an account that rests; it is asked again by itself when the time has come.
 fn advice(why: &str) -> &'static str {
     match why.split(|c: char| c == ':' || c.is_whitespace()).next() {
-        Some("auth_failed") => ". Mend its credentials and reload; it is asked again when the pause ends",
+        Some("auth_failed") => ". Mend its credentials and reload: the rest ends then",
         Some("carrier_fault") => ". The carrier does not answer as it should; it is asked again when the pause ends",
         Some("throttled") => {
             ". The carrier wants fewer calls: see the account's limits; it is asked again when the pause ends"

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 use super::windows::ShortWindow;
 use crate::carrier::{AccountContext, CallItem, Carrier};
@@ -65,6 +67,22 @@ impl Account {
             credentials: &self.credentials,
             language: self.language.clone(),
         }
+    }
+
+    /// A digest of what calls are made with: whose, where and by which credentials. Never to be stored or shown as it
+    /// is, since a short password could be guessed from it; it is what secrets are sealed for.
+    #[must_use]
+    pub fn configured(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| hash.update(format!("{}:{text};", text.len()));
+        add(self.carrier.code().as_str());
+        add(&self.environment);
+        add(self.base_url.as_deref().unwrap_or_default());
+        for (name, value) in &self.credentials {
+            add(name);
+            add(value.expose_secret());
+        }
+        HEXLOWER.encode(&hash.finalize())
     }
 
     /// Words of the carrier's for the log, without credentials: some carriers repeat the key that they refuse.

@@ -8,12 +8,14 @@ use tokio::time::Instant;
 use super::budget::Grant;
 use super::fetch;
 use super::kept;
+use super::refusal;
 use super::settle;
 use super::token::{Got, NoToken};
 use super::windows::Permit;
 use super::worker::Worker;
 use crate::carrier::{Answer, CallContext, CallItem, ParcelAnswer, RawAnswer, RetryAfter};
 use crate::model::{PollOutcome, Tracker, time};
+use crate::store::AccountPause;
 use crate::telemetry::{masked, metrics};
 
 /// Longest pause that a carrier can ask for.
@@ -239,7 +241,9 @@ pub(super) async fn trouble(
             "" => outcome.name().to_owned(),
             words => format!("{}: {}", outcome.name(), words.chars().take(LONGEST_WHY).collect::<String>()),
         };
-        if let Err(error) = worker.shared.store.pause_account(account, until, &why).await {
+        let store = &worker.shared.store;
+        let refused = refusal::seal(store.master_key(), &worker.account, outcome);
+        if let Err(error) = store.pause_account(account, &AccountPause { until, why, refused }).await {
             tracing::debug!(event = "pause_error", %account, %error, "The pause could not be stored; it holds in this daemon.");
         }
     }

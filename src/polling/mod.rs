@@ -12,6 +12,7 @@ mod call;
 pub mod fetch;
 mod kept;
 mod lease;
+mod refusal;
 mod rounds;
 pub mod schedule;
 pub mod settle;

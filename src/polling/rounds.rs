@@ -14,6 +14,7 @@ use super::batches::batches;
 use super::budget::Grant;
 use super::call;
 use super::lease::{Held, Term};
+use super::refusal;
 use super::trial::Wishes;
 use super::windows::Permit;
 use super::worker::{InFlight, Shared, Worker};
@@ -93,13 +94,22 @@ async fn keep(worker: &Worker, held: &mut Held) -> bool {
     kept
 }
 
+/// Takes over the pause that is stored, unless it was for credentials that the account no longer has.
+async fn rest(worker: &Worker) {
+    let (store, account) = (&worker.shared.store, &worker.account);
+    let Ok(Some(pause)) = store.account_pause(&account.name).await else { return };
+    if !refusal::is_over(store.master_key(), account, &pause) {
+        worker.pause(pause.until);
+    } else if let Err(error) = store.unpause_account(&account.name).await {
+        tracing::debug!(event = "pause_error", account = %account.name, %error, "A pause that is over could not be removed.");
+    }
+}
+
 /// Polls what is due until the lease is lost or the daemon stops; then lets calls in flight end.
 async fn work(worker: &Arc<Worker>, held: &mut Held, pulse: &Pulse, cancel: &CancellationToken) {
     let mut calls = JoinSet::new();
     let woken = worker.shared.store.wakeups().due(&worker.account.name);
-    if let Ok(Some(pause)) = pulse.step(worker.shared.store.account_pause(&worker.account.name)).await {
-        worker.pause(pause.until);
-    }
+    pulse.step(rest(worker)).await;
     let (unreadable, mut wishes) = (Repeats::new(), Wishes::default());
     while !cancel.is_cancelled() && pulse.step(keep(worker, held)).await {
         while let Some(ended) = calls.try_join_next() {

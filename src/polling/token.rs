@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -17,19 +15,10 @@ use crate::model::{PollOutcome, time};
 use crate::store::{Lease, Store, StoreError};
 use crate::telemetry::metrics;
 
-/// What a token is sealed for: this account as it is configured now. One that was got with other credentials, or
-/// elsewhere, does not open: it would go on working under the old contract, or be shown to a host that it is not for.
+/// What a token is sealed for: one that was got with other credentials, or elsewhere, does not open. It would go on
+/// working under the old contract, or be shown to a host that it is not for.
 fn purpose(account: &Account) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| hash.update(format!("{}:{text};", text.len()));
-    add(account.carrier.code().as_str());
-    add(&account.environment);
-    add(account.base_url.as_deref().unwrap_or_default());
-    for (name, value) in &account.credentials {
-        add(name);
-        add(value.expose_secret());
-    }
-    format!("carrier-token {}", HEXLOWER.encode(&hash.finalize()))
+    format!("carrier-token {}", account.configured())
 }
 
 /// How long a renewal that failed is not tried again while the old token still works.

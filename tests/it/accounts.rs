@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokio::time::sleep;
 use wismo::model::AccountName;
 use wismo::model::time::{after, from_millis};
-use wismo::store::{Lease, LongWindow, MasterKey, Store, StoreOptions, Target, keys};
+use wismo::store::{AccountPause, Lease, LongWindow, MasterKey, Store, StoreOptions, Target, keys};
 
 use crate::support::redis::{RedisCluster, RedisServer};
 
@@ -124,12 +124,20 @@ async fn pause_token_and_price_are_kept() {
     let now = store.now().await.unwrap();
     let later = |seconds| after(now, SignedDuration::from_secs(seconds));
     assert_eq!(store.account_pause(&name).await.unwrap(), None);
-    store.pause_account(&name, later(60), "throttled").await.unwrap();
-    store.pause_account(&name, later(30), "less").await.unwrap();
-    let pause = store.account_pause(&name).await.unwrap().unwrap();
-    assert_eq!((pause.until, pause.why.as_str()), (later(60), "throttled"));
+    let pause = |seconds, why: &str, refused: Option<&str>| AccountPause {
+        until: later(seconds),
+        why: why.to_owned(),
+        refused: refused.map(str::to_owned),
+    };
+    let longest = pause(60, "auth_failed", Some("sealed"));
+    store.pause_account(&name, &longest).await.unwrap();
+    store.pause_account(&name, &pause(30, "less", None)).await.unwrap();
+    assert_eq!(store.account_pause(&name).await.unwrap(), Some(longest));
+    let longer = pause(90, "throttled", None);
+    store.pause_account(&name, &longer).await.unwrap();
+    assert_eq!(store.account_pause(&name).await.unwrap(), Some(longer));
     store.unpause_account(&name).await.unwrap();
-    store.pause_account(&name, later(-1), "over").await.unwrap();
+    store.pause_account(&name, &pause(-1, "over", None)).await.unwrap();
     assert_eq!(store.account_pause(&name).await.unwrap(), None);
 
     let lease = acquire(&store, &name, "one", Duration::from_secs(9)).await.unwrap();

@@ -38,22 +38,27 @@ pub struct AccountPause {
     pub until: Timestamp,
     /// In words, for the operator.
     pub why: String,
+    /// Where the carrier refused the credentials: a seal that only they open.
+    pub refused: Option<String>,
 }
 
 impl Store {
-    /// Nobody calls with this account before `until`. Of two pauses the longer wins.
-    pub async fn pause_account(&self, account: &AccountName, until: Timestamp, why: &str) -> Result<(), StoreError> {
+    /// Nobody calls with this account until the pause is over. Of two pauses the longer wins.
+    pub async fn pause_account(&self, account: &AccountName, pause: &AccountPause) -> Result<(), StoreError> {
         let mut call = PAUSE.key(keys::account_pause(account));
-        let _: u8 = call.arg(until.as_millisecond()).arg(why).invoke_async(&mut self.connection()).await?;
+        call.arg(pause.until.as_millisecond()).arg(&pause.why).arg(pause.refused.as_deref().unwrap_or_default());
+        let _: u8 = call.invoke_async(&mut self.connection()).await?;
         Ok(())
     }
 
     /// Until when nobody calls with this account; nothing where it is not paused.
     pub async fn account_pause(&self, account: &AccountName) -> Result<Option<AccountPause>, StoreError> {
         let mut command = redis::cmd("HMGET");
-        command.arg(keys::account_pause(account)).arg("until").arg("why");
-        let (until, why): (Option<i64>, Option<String>) = command.query_async(&mut self.connection()).await?;
-        Ok(until.map(|until| AccountPause { until: from_millis(until), why: why.unwrap_or_default() }))
+        command.arg(keys::account_pause(account)).arg("until").arg("why").arg("refused");
+        let (until, why, refused): (Option<i64>, Option<String>, Option<String>) =
+            command.query_async(&mut self.connection()).await?;
+        let refused = refused.filter(|refused| !refused.is_empty());
+        Ok(until.map(|until| AccountPause { until: from_millis(until), why: why.unwrap_or_default(), refused }))
     }
 
     /// Ends a pause before its time.

@@ -104,7 +104,7 @@ impl Reader {
             name: name.clone(),
             holder: owner.filter(|_| expires.is_some_and(|at| from_millis(at) > now)),
             pause: until
-                .map(|until| AccountPause { until: from_millis(until), why: why.unwrap_or_default() })
+                .map(|until| AccountPause { until: from_millis(until), why: why.unwrap_or_default(), refused: None })
                 .filter(|pause| pause.until > now),
             tracked: tracked.iter().sum(),
             due: due.iter().sum(),

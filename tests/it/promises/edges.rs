@@ -264,3 +264,30 @@ async fn one_parcel_that_is_refused_does_not_come_first_for_ever_and_no_key_is_l
     let log = house.first().log();
     assert!(log.contains("the key *** may not see this") && !log.contains("first-secret"), "{log}");
 }
+
+#[tokio::test]
+async fn mended_credentials_end_the_rest_of_an_account_and_the_same_ones_do_not() {
+    let limits = "per_second = 100\nconcurrent = 1";
+    let probe = Probe::start(limits, KEY, |call, _| match call.shown.as_str() {
+        "first-secret" => (403, "", json!({"error": "no such key"}).to_string()),
+        _ => nothing_new(call),
+    })
+    .await;
+    let house = probe.house().await;
+    let shop = house.shop("boutique").await;
+    shop.track("PROBE1").await;
+    house.first().logged("account_refused", 1).await;
+    shop.track("PROBE2").await;
+    house.first().hup();
+    house.first().logged("reloaded", 1).await;
+    a_while(&shop).await;
+    assert_eq!(probe.calls().len(), 1, "the same key is not tried again: {:?}", probe.calls());
+    let text = std::fs::read_to_string(house.config()).unwrap().replace("first-secret", "second-secret");
+    std::fs::write(house.config(), text).unwrap();
+    house.first().hup();
+    // Long before the five minutes are over.
+    until("a call with the new key", || async {
+        probe.calls().into_iter().find(|call| call.shown == "second-secret" && call.numbers == ["PROBE2"])
+    })
+    .await;
+}
