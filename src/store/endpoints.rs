@@ -158,22 +158,21 @@ impl Store {
             undelivered_since: Some(now),
             ..endpoint
         };
-        self.note_dropping(&disabled.shop, id).await?;
+        self.note_telling(&disabled.shop, id, now).await?;
         if !self.swap_document(id, &text, &written(&disabled)?).await? {
             // The shop wrote it in this moment; whoever wants it disabled will see it fail again.
             return Ok(false);
         }
-        self.note_dropping(&disabled.shop, id).await?;
+        self.note_telling(&disabled.shop, id, now).await?;
         self.change_list(&disabled.shop, "add", id).await?;
         self.raise(&disabled.shop).await?;
         self.make_durable().await?;
         self.drop_queues(&disabled.shop, id).await?;
-        let disabled = self.endpoint(id).await?.unwrap_or(disabled);
-        self.tell_disabled(&disabled, now).await?;
         Ok(true)
     }
 
-    async fn tell_disabled(&self, endpoint: &Endpoint, now: Timestamp) -> Result<ChangeId, StoreError> {
+    /// Tells the shop's other endpoints, once however often it is called for the same moment.
+    async fn tell_disabled(&self, endpoint: &Endpoint, at: Timestamp) -> Result<ChangeId, StoreError> {
         let kind = ChangeKind::EndpointDisabled;
         let routes = self.routes(&endpoint.shop).await?;
         let others: Vec<EndpointId> = routes
@@ -182,7 +181,7 @@ impl Store {
             .map(|other| other.id.clone())
             .collect();
         let data = serde_json::json!({
-            "occurred_at": now.to_string(),
+            "occurred_at": at.to_string(),
             "endpoint": {
                 "id": endpoint.id.to_string(),
                 "url": endpoint.url,
@@ -192,7 +191,8 @@ impl Store {
                 "undelivered_since": endpoint.undelivered_since.map(|at| at.to_string()),
             },
         });
-        self.append_endpoint_change(endpoint, kind, &data.to_string(), &others).await
+        let once = format!("disabled:{}:{}", endpoint.id, at.as_millisecond());
+        self.append_endpoint_change_once(endpoint, kind, &data.to_string(), &others, &once).await
     }
 
     async fn swap_document(&self, id: &EndpointId, old: &str, new: &str) -> Result<bool, StoreError> {
@@ -202,14 +202,22 @@ impl Store {
     /// Before the document says so, for whoever dies right after that; and once more behind it, since somebody who
     /// looked in between found the endpoint alive and took the note away.
     async fn note_dropping(&self, shop: &ShopId, id: &EndpointId) -> Result<(), StoreError> {
-        let mut command = redis::cmd("HSET");
+        let mut command = redis::cmd("HSETNX");
         command.arg(keys::DROPPING).arg(id.to_string()).arg(shop.as_str());
+        self.ask(&command).await
+    }
+
+    /// The same of an endpoint that was disabled then by its answers: of that, the shop is to hear.
+    async fn note_telling(&self, shop: &ShopId, id: &EndpointId, at: Timestamp) -> Result<(), StoreError> {
+        let mut command = redis::cmd("HSET");
+        command.arg(keys::DROPPING).arg(id.to_string()).arg(format!("{shop} {}", at.as_millisecond()));
         self.ask(&command).await
     }
 
     async fn dropping(&self) -> Result<Vec<(EndpointId, ShopId)>, StoreError> {
         let pairs: Vec<(String, String)> = self.ask(redis::cmd("HGETALL").arg(keys::DROPPING)).await?;
-        Ok(pairs.iter().filter_map(|(id, shop)| Some((id.parse().ok()?, shop.parse().ok()?))).collect())
+        let shop = |note: &str| note.split(' ').next().unwrap_or_default().parse().ok();
+        Ok(pairs.iter().filter_map(|(id, note)| Some((id.parse().ok()?, shop(note)?))).collect())
     }
 
     pub(super) async fn dropping_of(&self, shop: &ShopId) -> Result<Vec<EndpointId>, StoreError> {
@@ -246,11 +254,23 @@ impl Store {
                 }
             }
         }
-        if self.endpoint(id).await?.is_none() {
-            self.forget_deleted(id).await?;
+        match self.endpoint(id).await? {
+            None => self.forget_deleted(id).await?,
+            Some(endpoint) if endpoint.state == EndpointState::Disabled => self.tell_if_noted(&endpoint).await?,
+            Some(_) => {}
         }
         tracing::debug!(event = "endpoint_queues_dropped", %shop, endpoint = %id, "Queues of an endpoint are dropped");
         self.forget_dropping(id).await
+    }
+
+    async fn tell_if_noted(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let note: Option<String> =
+            self.ask(redis::cmd("HGET").arg(keys::DROPPING).arg(endpoint.id.to_string())).await?;
+        let at = note.as_deref().and_then(|note| note.split_once(' ')?.1.parse().ok());
+        if let Some(at) = at.map(from_millis) {
+            self.tell_disabled(endpoint, at).await?;
+        }
+        Ok(())
     }
 
     async fn drop_call(&self, shard: Shard, id: &EndpointId) -> Result<Option<scripts::Call>, StoreError> {

@@ -39,8 +39,20 @@ impl Store {
         data: &str,
         deliver_to: &[EndpointId],
     ) -> Result<ChangeId, StoreError> {
+        let once = u64::from_le_bytes(super::seal::random()?).to_string();
+        self.append_endpoint_change_once(endpoint, kind, data, deliver_to, &once).await
+    }
+
+    /// The same, unless what is called `once` stands among the newest changes already.
+    pub(super) async fn append_endpoint_change_once(
+        &self,
+        endpoint: &Endpoint,
+        kind: ChangeKind,
+        data: &str,
+        deliver_to: &[EndpointId],
+        once: &str,
+    ) -> Result<ChangeId, StoreError> {
         let (shop, shard, subject) = (&endpoint.shop, endpoint.id.shard(), endpoint.id.to_string());
-        let token = u64::from_le_bytes(super::seal::random()?).to_string();
         let mut routes = self.routes(shop).await?;
         for _ in 0..16 {
             let to: Vec<&EndpointId> =
@@ -49,7 +61,7 @@ impl Store {
                 shop: shop.as_str(),
                 version: routes.version,
                 prefix: format!("evt_{}_{}_", shard.number(), routes.shop_number),
-                token: token.clone(),
+                token: once.to_owned(),
                 v: FORMAT_VERSION,
                 kind: kind.to_string(),
                 subject: subject.clone(),

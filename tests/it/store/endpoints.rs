@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use wismo::model::{ChangeKind, Endpoint, EndpointId, EndpointState, Shard};
-use wismo::store::{StoreError, StoreOptions, keys};
+use wismo::model::time::from_millis;
+use wismo::model::{Change, ChangeKind, Endpoint, EndpointId, EndpointState, Shard, ShopId};
+use wismo::store::{Store, StoreError, StoreOptions, keys};
 
 use super::ground::*;
 use super::on_both;
@@ -155,8 +156,7 @@ async fn a_disabled_endpoint_gets_nothing_and_the_others_hear_of_it(ground: Grou
     commit_some_change(&store, &tracker.id).await.unwrap();
     assert!(ground.pending(&bad.id, &tracker).await.is_empty());
     // Told once, to the other alone.
-    let told: Vec<_> =
-        all_changes(&store, &a).await.into_iter().filter(|change| change.kind == "endpoint.disabled").collect();
+    let told = told_as_disabled(&store, &a).await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].subject, bad.id.to_string());
     let waits: Vec<String> =
@@ -215,6 +215,25 @@ async fn half_done_endpoint_writes_are_repaired(ground: Ground) {
     assert!(ground.pending(&hook.id, &tracker).await.is_empty());
     assert!(store.endpoint(&hook.id).await.unwrap().unwrap().undelivered_since.is_some());
     assert_eq!(ground.ask::<u32>(&["EXISTS", keys::DROPPING]).await, 0);
+    assert!(told_as_disabled(&store, &a).await.is_empty(), "the shop did it itself");
+    // A third one died before the shop's other endpoints heard of it; a fourth right after they did.
+    let at = hook.created_at;
+    let note = format!("a {}", at.as_millisecond());
+    for _ in 0..2 {
+        ground.ask::<u32>(&["HSET", keys::DROPPING, &hook.id.to_string(), &note]).await;
+        store.repair_routes().await.unwrap();
+        assert_eq!(ground.ask::<u32>(&["EXISTS", keys::DROPPING]).await, 0);
+        let told = told_as_disabled(&store, &a).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        let occurred = format!("\"occurred_at\":\"{}\"", from_millis(at.as_millisecond()));
+        assert!(told[0].data.contains(&occurred), "{occurred} is missing in {}", told[0].data);
+    }
+}
+
+async fn told_as_disabled(store: &Store, shop: &ShopId) -> Vec<Change> {
+    let mut told = all_changes(store, shop).await;
+    told.retain(|change| change.kind == "endpoint.disabled");
+    told
 }
 
 async fn a_deletion_that_cannot_be_noted_deletes_nothing(ground: Ground) {
