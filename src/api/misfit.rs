@@ -85,6 +85,19 @@ mod tests {
                 r#"{"orders": ["1234"]}"#,
                 r#"an object belongs here, such as {"reference": "1234"}; the text "1234" was given"#,
             ),
+            // By the order of their fields they could be read.
+            (
+                r#"{"promised": ["2026-11-27", "2026-11-28", null]}"#,
+                r#"an object belongs here, such as {"to": "2026-11-28"}; a list was given"#,
+            ),
+            (
+                r#"{"destination": ["FR", "44000", null]}"#,
+                r#"an object belongs here, such as {"country": "FR", "postcode": "44000"}; a list was given"#,
+            ),
+            (
+                r#"{"orders": [["1234", null]]}"#,
+                r#"an object belongs here, such as {"reference": "1234"}; a list was given"#,
+            ),
             (r#"{"orders": "1234"}"#, r#"a list belongs here; the text "1234" was given"#),
             (r#"{"importance": "high"}"#, r#"a whole number belongs here; the text "high" was given"#),
             (r#"{"importance": 1.5}"#, "a whole number belongs here; the number 1.5 was given"),

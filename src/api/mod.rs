@@ -8,6 +8,7 @@ mod extract;
 mod health;
 mod input;
 mod misfit;
+mod named;
 mod own;
 mod patience;
 mod problem;

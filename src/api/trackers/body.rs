@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use crate::api::input::{few, short, zone};
+use crate::api::named::Named;
 use crate::api::problem::Problem;
 use crate::carrier::expr::lookup_country;
 use crate::model::tracker::{Destination, OrderRef, Promise};
@@ -29,6 +30,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
 }
 
 impl<T> Given<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Self::Absent => Given::Absent,
+            Self::Null => Given::Null,
+            Self::Value(value) => Given::Value(change(value)),
+        }
+    }
+
     /// The value, where there is one.
     pub const fn value(&self) -> Option<&T> {
         match self {
@@ -54,12 +63,15 @@ pub struct TrackerBody {
     pub number: Given<String>,
     pub carrier: Given<String>,
     pub account: Given<AccountName>,
+    #[serde(deserialize_with = "all_named")]
     pub orders: Given<Vec<OrderRef>>,
     pub customer_ref: Given<String>,
     pub direction: Given<Direction>,
     pub related: Given<Vec<String>>,
+    #[serde(deserialize_with = "named")]
     pub promised: Given<Promise>,
     pub ship_by: Given<Moment>,
+    #[serde(deserialize_with = "named")]
     pub destination: Given<Destination>,
     pub locale: Given<String>,
     pub tags: Given<Vec<String>>,
@@ -67,6 +79,15 @@ pub struct TrackerBody {
     pub importance: Given<i64>,
     pub history: Given<History>,
     pub inputs: Given<BTreeMap<String, String>>,
+}
+
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Given<T>, D::Error> {
+    Given::<Named<T>>::deserialize(from).map(|given| given.map(|Named(value)| value))
+}
+
+fn all_named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Given<Vec<T>>, D::Error> {
+    let given = Given::<Vec<Named<T>>>::deserialize(from)?;
+    Ok(given.map(|list| list.into_iter().map(|Named(value)| value).collect()))
 }
 
 /// Bytes of all metadata: each webhook carries them.
