@@ -155,7 +155,8 @@ fn targets<'h>(house: &'h House, provers: &[Prover<'h>], only: &[String]) -> Vec
         }
         let report = super::super::prove(house, prover.folder);
         let wrong = report.problems().count();
-        let refused = (wrong > 0).then(|| format!("it has {wrong} problems as it is: see `wismo carriers test`"));
+        let refused =
+            (wrong > 0).then(|| format!("it is not good as it is: see `wismo carriers test` (problems: {wrong})"));
         let mutants = if refused.is_some() { Vec::new() } else { of_carrier(&prover.document) };
         shared.extend(prover.includes().map(str::to_owned));
         targets.push(Target {
