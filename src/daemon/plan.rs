@@ -18,7 +18,7 @@ use crate::polling::longest_exchange;
 use crate::polling::schedule::IntervalTable;
 use crate::polling::settle::Policy;
 use crate::polling::windows::ShortWindow;
-use crate::settings::{self, Problem, Settings, Shops};
+use crate::settings::{self, Polling, Problem, Settings, Shops};
 use crate::spelling::nearest;
 use crate::store::{IN_MEMORY_WINDOW, LongWindow};
 
@@ -68,7 +68,7 @@ pub fn plan_beside(settings: &Settings, old: &Registry) -> Result<Plan, Vec<Prob
     let mut access = BTreeMap::new();
     // Of a carrier whose definition is broken nothing is known that an account could be judged by.
     for (name, configured) in settings.accounts.iter().filter(|(_, account)| !broken.contains(&account.carrier)) {
-        if let Some(account) = account(&registry, name, configured, settings.polling.lease, &mut problems) {
+        if let Some(account) = account(&registry, name, configured, &settings.polling, &mut problems) {
             let info = AccountInfo { carrier: account.carrier.code().clone(), shops: configured.shops.clone() };
             access.insert(name.clone(), info);
             accounts.push(account);
@@ -103,7 +103,7 @@ impl Plan {
             shops: Shops::All,
         };
         self.access.insert(name.clone(), AccountInfo { carrier: carrier.code().clone(), shops: Shops::All });
-        self.accounts.push(assemble(&name, carrier, &configured, settings.polling.lease));
+        self.accounts.push(assemble(&name, carrier, &configured, &settings.polling));
         self.policy.days.insert(name, settings.sandbox.day);
     }
 }
@@ -135,7 +135,7 @@ fn account(
     registry: &Registry,
     name: &AccountName,
     configured: &settings::Account,
-    lease: Duration,
+    polling: &Polling,
     problems: &mut Vec<Problem>,
 ) -> Option<Account> {
     let told = |what: &str, message: String| Problem::with_key(format!("accounts.{name}.{what}"), message);
@@ -160,13 +160,13 @@ fn account(
         let message = format!("{given:?} is no credential of {}; {hint}", carrier.code());
         problems.push(told(&format!("credentials.{given}"), message));
     }
-    (problems.len() == before).then(|| assemble(name, carrier, configured, lease))
+    (problems.len() == before).then(|| assemble(name, carrier, configured, polling))
 }
 
-fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Account, lease: Duration) -> Account {
+fn assemble(name: &AccountName, carrier: Arc<Carrier>, configured: &settings::Account, polling: &Polling) -> Account {
     Account {
         name: name.clone(),
-        limits: limits(&carrier, configured, lease),
+        limits: limits(&carrier, configured, polling),
         carrier,
         environment: configured.environment.clone(),
         base_url: configured.base_url.clone(),
@@ -183,7 +183,7 @@ struct Window {
 }
 
 /// The carrier's published limits, with the account's own in their place where given.
-fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) -> Limits {
+fn limits(carrier: &Carrier, configured: &settings::Account, polling: &Polling) -> Limits {
     let published = carrier.limits(&configured.environment);
     let own = &configured.limits;
     let (calls, per) = rate_window(own.per_second.map_or(published.per_second, f64::from));
@@ -202,7 +202,7 @@ fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) ->
     let rate = Window { calls, per, reset: None };
     let (short, long): (Vec<_>, Vec<_>) =
         std::iter::once(rate).chain(windows).partition(|w| w.per <= IN_MEMORY_WINDOW && w.reset.is_none());
-    let deadline = longest_exchange(lease);
+    let deadline = longest_exchange(polling.lease);
     let most = own.numbers_per_call.unwrap_or(published.numbers_per_call).clamp(1, published.numbers_per_call.max(1));
     Limits {
         short: short.into_iter().map(|w| ShortWindow { calls: w.calls, per: w.per }).collect(),
@@ -213,11 +213,16 @@ fn limits(carrier: &Carrier, configured: &settings::Account, lease: Duration) ->
                 None => LongWindow::rolling(w.calls, w.per, deadline),
             })
             .collect(),
-        concurrent: own.concurrent.unwrap_or(published.concurrent),
+        concurrent: own.concurrent.unwrap_or(published.concurrent).min(share(polling.concurrency)),
         numbers_per_call: most as usize,
         token_calls_count: published.token_calls_count,
         per_parcel: own.per_parcel.or(published.per_parcel),
     }
+}
+
+/// Of all calls at once, those that one account may make: a carrier that hangs must not hold up the others.
+fn share(all: usize) -> u32 {
+    u32::try_from(all - all / 4).unwrap_or(u32::MAX)
 }
 
 fn policy(settings: &Settings, accounts: &[Account]) -> Policy {

@@ -1,7 +1,7 @@
 //! What carriers do at the edges, played by a carrier of our own: one definition in a folder, and a server that notes
 //! every call and answers as each test wants.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -290,4 +290,33 @@ async fn mended_credentials_end_the_rest_of_an_account_and_the_same_ones_do_not(
         probe.calls().into_iter().find(|call| call.shown == "second-secret" && call.numbers == ["PROBE2"])
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_hangs_leaves_places_for_the_others() {
+    let probe = Probe::start("per_second = 100\nconcurrent = 8", KEY, |call, _| nothing_new(call)).await;
+    // It takes every connection, and answers none.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let (open, most): (Arc<AtomicUsize>, Arc<AtomicUsize>) = (Arc::default(), Arc::default());
+    let (now_open, most_open) = (Arc::clone(&open), Arc::clone(&most));
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = silent.accept().await {
+            most_open.fetch_max(now_open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let now_open = Arc::clone(&now_open);
+            tokio::spawn(async move {
+                let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
+                now_open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let account = probe.account("first-secret").replace(&probe.address.to_string(), &address.to_string());
+    let house = Plan::new().calls_at_once(4).more(&account).open().await;
+    let shop = house.shop("boutique").await;
+    for n in 0..8 {
+        shop.track(&format!("PROBE{n}")).await;
+    }
+    until("calls that hang", || async { (open.load(Ordering::SeqCst) >= 3).then_some(()) }).await;
+    a_while(&shop).await;
+    assert_eq!(most.load(Ordering::SeqCst), 3, "of four calls, one account makes three");
 }

@@ -118,6 +118,7 @@ pub struct Plan {
     pace: &'static str,
     lease: Duration,
     deadline: &'static str,
+    calls_at_once: usize,
     request_timeout: &'static str,
     webhook: &'static str,
     more: String,
@@ -137,6 +138,7 @@ impl Plan {
             pace: "150ms",
             lease: Duration::from_secs(2),
             deadline: "3s",
+            calls_at_once: 64,
             request_timeout: "30s",
             webhook: "timeout = \"1s\"\nretry = [\"0s\", \"100ms\", \"200ms\", \"300ms\"]",
             more: String::new(),
@@ -204,6 +206,12 @@ impl Plan {
         self
     }
 
+    /// Calls to carriers that may be in flight at once.
+    pub fn calls_at_once(mut self, calls: usize) -> Self {
+        self.calls_at_once = calls;
+        self
+    }
+
     /// How long a request to the API may take: by default so long that a busy machine needs no more.
     pub fn request_timeout(mut self, timeout: &'static str) -> Self {
         self.request_timeout = timeout;
@@ -266,10 +274,11 @@ impl Plan {
     }
 
     fn settings(&self, allow: &str) -> String {
-        let Self { webhook, sandbox, log, pace, deadline, .. } = self;
+        let Self { webhook, sandbox, log, pace, deadline, calls_at_once, .. } = self;
         let lease = self.lease.as_millis();
-        let mut text =
-            format!("[polling]\nlease = \"{lease}ms\"\ntick = \"20ms\"\njitter = 0.0\n[polling.intervals]\n");
+        let mut text = format!(
+            "[polling]\nlease = \"{lease}ms\"\nconcurrency = {calls_at_once}\ntick = \"20ms\"\njitter = 0.0\n[polling.intervals]\n"
+        );
         for status in INTERVALS {
             let _ = writeln!(text, "{status} = \"{pace}\"");
         }
